@@ -1,0 +1,121 @@
+"""The export job: what was asked, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from datasets.models import Dataset
+from exports import storage
+from exports.spec import ExportSpec
+from vi_portal.jobs.models import Job, State
+
+
+class ExportJobQuerySet(models.QuerySet["ExportJob"]):
+    def history(self, dataset: Dataset) -> ExportJobQuerySet:
+        """The exports of `dataset`, newest first, with what a row of the history shows."""
+        return self.filter(dataset=dataset).select_related("user").order_by("-created_at", "-pk")
+
+    def expired(self) -> ExportJobQuerySet:
+        """Finished exports whose archive is past its time but still there."""
+        return self.filter(state=State.FINISHED, expires_at__lt=timezone.now()).exclude(archive="")
+
+
+class ExportJob(Job):
+    """One export of one dataset. `spec` and the counts never change once it is finished; `archive` goes empty
+    when the file has expired."""
+
+    task_name = "exports.run_export"
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="exports", db_index=False)
+    format = models.CharField(max_length=30)
+    options = models.JSONField()
+
+    snapshot_at = models.DateTimeField(null=True)
+    assets_selected = models.PositiveIntegerField(null=True)
+    assets_written = models.PositiveIntegerField(null=True)
+    annotations_written = models.PositiveIntegerField(null=True)
+    train_count = models.PositiveIntegerField(null=True)
+    validation_count = models.PositiveIntegerField(null=True)
+    warnings = models.JSONField(default=dict)
+    archive = models.CharField(max_length=255, blank=True)
+    size = models.PositiveBigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    expires_at = models.DateTimeField(null=True)
+
+    objects = ExportJobQuerySet.as_manager()
+
+    class Meta(Job.Meta):
+        indexes: ClassVar = [
+            *Job.Meta.indexes,
+            models.Index(fields=["dataset", "-created_at"], name="export_history"),
+            models.Index(fields=["state", "expires_at"], name="export_expiry"),
+        ]
+        constraints: ClassVar = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["archive"], name="export_archive_once", condition=~models.Q(archive="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Export of {self.dataset}: {self.spec.in_words()}"
+
+    # Factories
+
+    @classmethod
+    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: Any) -> ExportJob:
+        """A new queued job, saved."""
+        return cls.objects.create(dataset=dataset, user=user, format=spec.format, options=spec.as_dict())
+
+    # Properties
+
+    @property
+    def spec(self) -> ExportSpec:
+        return ExportSpec.from_dict(self.options)
+
+    @property
+    def has_archive(self) -> bool:
+        return bool(self.archive) and not self.has_expired
+
+    @property
+    def has_expired(self) -> bool:
+        return self.state == State.FINISHED and (
+            not self.archive or (self.expires_at is not None and self.expires_at <= timezone.now())
+        )
+
+    @property
+    def assets_skipped(self) -> int | None:
+        if self.assets_selected is None or self.assets_written is None:
+            return None
+        return self.assets_selected - self.assets_written
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the start of the last attempt to the end; None while there is no end, or was no start."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+    @property
+    def archive_filename(self) -> str:
+        """What the downloaded file is called."""
+        return storage.download_name(dataset=self.dataset.name, format_key=self.format, moment=self.created_at)
+
+    # The sweep
+
+    @classmethod
+    def discard_leftovers(cls) -> None:
+        """Delete expired archives, and files that no job owns."""
+        for job in cls.objects.expired()[:100]:
+            storage.delete(job.archive)
+            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
+        for leftover in storage.files():
+            owner = cls.objects.filter(pk=leftover.job_id)
+            published = owner.filter(state=State.FINISHED, archive=leftover.key).exists()
+            being_written = owner.filter(state=State.RUNNING, lease_token=leftover.token).exists()
+            if not published and not being_written:
+                storage.delete(leftover.key)

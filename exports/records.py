@@ -1,0 +1,94 @@
+"""The words that sources, encoders and the archive share. No Django."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from datasets.contents import Contents
+
+Chunk: TypeAlias = bytes | bytearray | memoryview
+
+
+class AnnotationRecord(NamedTuple):
+    """One annotation as it will be written: boxes inside the image, of positive area, in the unit asked for.
+
+    `contents` is the canonical JSON text; `parsed` is the same, typed, for formats that need it.
+    """
+
+    id: str
+    category: str | None
+    contents: str
+    parsed: Contents | None = None
+
+
+class Record(NamedTuple):
+    """One asset with its annotations, in the order of the database.
+
+    `filename` is the asset's name in any archive; `original_filename` what the user calls it. `width` and `height`
+    are px of the stored image. `image` has the uploaded bytes, where images go inside the records.
+    """
+
+    asset_id: str
+    filename: str
+    original_filename: str
+    width: int
+    height: int
+    annotations: tuple[AnnotationRecord, ...]
+    mime_type: str = ""
+    image: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One part of an export: `train`, `validation`, or the whole under the name "".
+
+    `count` records were planned, holding `image_bytes` bytes of images if images are inside; a record that turns
+    out bad is left out of `records`, so there may be fewer.
+    """
+
+    name: str
+    count: int
+    image_bytes: int
+    records: Iterable[Record]
+
+    def path(self, name: str) -> str:
+        """The name in the archive of this part's member `name`."""
+        return f"{self.name}/{name}" if self.name else name
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an encoder needs to know of the export.
+
+    `labels` are all labels of the export, sorted, for formats that number them. `spool_dir` is where an encoder
+    may keep files of its own while it runs.
+    """
+
+    normalized: bool
+    include_images: bool
+    labels: tuple[str, ...]
+    spool_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of a member's bytes beforehand; the archive refuses to keep others."""
+
+    size: int
+    crc32: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of the archive: its name and its bytes, pulled chunk by chunk. A chunk is used up before the next."""
+
+    name: str
+    chunks: Iterable[Chunk]
+    compressed: bool = True
+    expected: Expected | None = None
+
+

@@ -1,0 +1,73 @@
+"""The formats there are: one literal table. A line adds a format; forms, checks, pages and docs read it from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+from exports.records import Member, Options, Record, Split
+
+PHRASE_GROUNDING, VQA, FREEFORM = "phrase-grounding", "vqa", "freeform"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write annotations.
+
+    `encoder` is the path of a module in `exports.formats` with `encode` and `preview`, imported when first used.
+    `images` says where the images go when asked for: beside the annotations, or inside their records.
+    `typed` formats need the contents decoded; others pass the stored text through.
+    """
+
+    key: str
+    label: str
+    summary: str
+    dataset_types: tuple[str, ...]
+    encoder: str
+    images: Literal["beside", "inside"]
+    images_by_default: bool
+    typed: bool
+
+    def encode(self, split: Split, options: Options) -> Iterator[Member]:
+        """The members that hold the records of `split`."""
+        encode: Callable[[Split, Options], Iterator[Member]] = import_module(self.encoder).encode
+        return encode(split, options)
+
+    def companions(self, options: Options) -> Iterator[Member]:
+        """The members that go with the whole archive: label maps, readers, feature specifications."""
+        companions: Callable[[Options], Iterator[Member]] = import_module(self.encoder).companions
+        return companions(options)
+
+    def preview(self, record: Record, options: Options) -> str:
+        """`record` as a person may read it, close to how it will be written. Light enough for the web process."""
+        preview: Callable[[Record, Options], str] = import_module(self.encoder).preview
+        return preview(record, options)
+
+
+FORMATS: dict[str, Format] = {
+    entry.key: entry
+    for entry in (
+        Format(
+            key="ViJsonl",
+            label="Vi JSONL",
+            summary="One JSON object a line, one line an asset. Easy to read with anything.",
+            dataset_types=(PHRASE_GROUNDING, VQA, FREEFORM),
+            encoder="exports.formats.vi_jsonl",
+            images="beside",
+            images_by_default=True,
+            typed=False,
+        ),
+        Format(
+            key="ViTfrecord",
+            label="TFRecord",
+            summary="Binary tf.train.Example records in shards, for TensorFlow input pipelines.",
+            dataset_types=(PHRASE_GROUNDING, VQA),
+            encoder="exports.formats.vi_tfrecord",
+            images="inside",
+            images_by_default=False,
+            typed=True,
+        ),
+    )
+}

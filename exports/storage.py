@@ -1,0 +1,107 @@
+"""Where archives live, and the signed links they are fetched by.
+
+A job's archive is written aside as `<job>-<token>.part` and published by one rename to `<job>-<token>.zip`; the
+token is that of the lease, so two workers that believe they hold one job never touch each other's file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
+from django.utils.text import get_valid_filename
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip)")
+
+
+class LinkExpired(Exception):
+    """The link was good once."""
+
+
+class LinkInvalid(Exception):
+    """The link was never given out, or not to this user."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    key: str
+    job_id: uuid.UUID
+    token: uuid.UUID
+
+
+def part_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
+    """Where the archive is written aside."""
+    folder = Path(settings.ARCHIVE_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{job_id}-{token}.part"
+
+
+def publish(part: Path) -> str:
+    """Make the whole, checked file at `part` durable under its key, and return the key."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    published = part.with_suffix(".zip")
+    part.rename(published)
+    folder = os.open(part.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return published.name
+
+
+def open_archive(key: str) -> BinaryIO:
+    """The archive's bytes. Raises `FileNotFoundError`."""
+    return (Path(settings.ARCHIVE_DIR) / key).open("rb")
+
+
+def delete(key: str) -> None:
+    """Remove the file, if it is there."""
+    (Path(settings.ARCHIVE_DIR) / key).unlink(missing_ok=True)
+
+
+def files() -> Iterator[StoredFile]:
+    """Every file under a job's key, published or not."""
+    try:
+        entries = sorted(os.listdir(settings.ARCHIVE_DIR))
+    except FileNotFoundError:
+        return
+    for name in entries:
+        if match := _KEY.fullmatch(name):
+            yield StoredFile(key=name, job_id=uuid.UUID(match[1]), token=uuid.UUID(match[2]))
+
+
+def download_name(*, dataset: str, format_key: str, moment: datetime) -> str:
+    """`BCCD-ViJsonl-20261122-1746.zip`; the dataset's name may be in any script."""
+    stem = get_valid_filename(f"{dataset[:80]}-{format_key}") if dataset.strip(". ") else format_key
+    return f"{stem}-{moment:%Y%m%d-%H%M}.zip"
+
+
+def sign(job_id: uuid.UUID, *, user_id: int) -> str:
+    """The signature of a download link: good for this job and this user, for DOWNLOAD_LINK_HOURS."""
+    return _signer().sign(f"{job_id}.{user_id}").split(":", 1)[1]
+
+
+def check_signature(signature: str, *, job_id: uuid.UUID, user_id: int) -> None:
+    """Raise `LinkExpired` or `LinkInvalid` unless `signature` was made for this job and this user."""
+    try:
+        _signer().unsign(
+            f"{job_id}.{user_id}:{signature}", max_age=timedelta(hours=settings.DOWNLOAD_LINK_HOURS)
+        )
+    except SignatureExpired as error:
+        raise LinkExpired("This download link has expired.") from error
+    except BadSignature as error:
+        raise LinkInvalid("This download link is not valid.") from error
+
+
+def _signer() -> TimestampSigner:
+    return TimestampSigner(salt="vi-portal.exports.download")

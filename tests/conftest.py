@@ -1,0 +1,66 @@
+"""Fixtures: the cast of `tests.cast`, signed in or not, and folders of each test's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from datasets.models import Dataset
+from tests import cast
+from vi_portal.accounts.models import Organization, Role, User
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """No test sees another's files."""
+    settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
+    settings.ARCHIVE_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
+    settings.SPOOL_DIR = tmp_path / "spool"  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def acme(db: None) -> Organization:
+    return cast.make_organization("Acme")
+
+
+@pytest.fixture
+def ana(acme: Organization) -> User:
+    return cast.make_member(acme, "ana", role=Role.OWNER)
+
+
+@pytest.fixture
+def ben(acme: Organization) -> User:
+    return cast.make_member(acme, "ben", role=Role.VIEWER)
+
+
+@pytest.fixture
+def chloe(db: None) -> User:
+    return cast.make_member(cast.make_organization("Borealis"), "chloé", role=Role.OWNER)
+
+
+@pytest.fixture
+def valves(acme: Organization) -> Dataset:
+    return cast.make_dataset(acme, name="Valves")
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def as_ana(ana: User) -> Client:
+    return signed_in(ana)
+
+
+@pytest.fixture
+def as_ben(ben: User) -> Client:
+    return signed_in(ben)
+
+
+@pytest.fixture
+def as_chloe(chloe: User) -> Client:
+    return signed_in(chloe)

@@ -1,0 +1,255 @@
+"""What every background job shares: the state machine, the lease, and who is there to work.
+
+The row is the truth and the queue only a doorbell. Each verb is one conditional UPDATE that must change exactly
+one row, or it is `Refused`; nobody reads a row, decides, and saves it. Times that decide anything are the
+database's own, so the clocks of web and workers may differ.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from celery import current_app
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Greatest, Now
+
+from vi_portal.accounts.models import User
+
+log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The job was not in the state this step needs: somebody else moved it first."""
+
+
+class State(models.TextChoices):
+    """Where a job stands. A person sees only three words for it: see `Job.status`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+ACTIVE = (State.QUEUED, State.RUNNING)
+
+
+class Job(models.Model):
+    """A piece of work that outlives the request that asked for it.
+
+    `lease_token` is the fencing token of the worker that holds the job: who cannot show it may neither renew,
+    finish nor fail it. `percent` never falls, not even over a second attempt.
+    """
+
+    #: The name of the task that does this kind of job; a message to it carries the job's id alone.
+    task_name: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    created_at = models.DateTimeField(db_default=Now())
+    rung_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=255, blank=True)
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    phase = models.CharField(max_length=100, blank=True)
+    percent = models.PositiveSmallIntegerField(default=0)
+    failure = models.TextField(blank=True)
+    cancelled = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+        indexes: ClassVar = [
+            models.Index(fields=["state", "created_at"], name="%(class)s_active", condition=Q(state__in=ACTIVE))
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=State.values), name="%(class)s_state_known"),
+            models.CheckConstraint(condition=Q(percent__lte=100), name="%(class)s_percent_bounded"),
+            models.CheckConstraint(
+                condition=Q(percent__lt=100) | Q(state=State.FINISHED), name="%(class)s_100_means_finished"
+            ),
+        ]
+
+    # Properties
+
+    @property
+    def status(self) -> str:
+        """What a person is told: In Progress, Finished or Failed."""
+        return {State.FINISHED: "Finished", State.FAILED: "Failed"}.get(State(self.state), "In Progress")
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE
+
+    # Queries
+
+    def position(self) -> int:
+        """How many jobs of this kind are picked up before this one, plus one. Only for a queued job."""
+        ahead = Q(created_at__lt=self.created_at) | Q(created_at=self.created_at, pk__lt=self.pk)
+        return type(self)._default_manager.filter(ahead, state=State.QUEUED).count() + 1
+
+    # Verbs
+
+    def ring(self) -> None:
+        """Tell the workers that this job waits. A bell that fails to ring is rung again by the sweep."""
+        type(self)._default_manager.filter(pk=self.pk).update(rung_at=Now())
+        try:
+            current_app.send_task(self.task_name, args=[str(self.pk)])
+        except Exception:
+            log.warning("The broker did not take job %s; it waits for the sweep.", self.pk, exc_info=True)
+
+    @classmethod
+    def start(cls, pk: uuid.UUID, *, worker: str) -> Self:
+        """Take the lease of a queued job, or of a running one whose lease ran out; return its fresh row.
+
+        Raises `Refused` when it is somebody else's, done, or gone.
+        """
+        token = uuid.uuid4()
+        startable = Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_expires_at__lt=Now())
+        cls._move(
+            Q(pk=pk) & startable,
+            state=State.RUNNING,
+            attempts=F("attempts") + 1,
+            worker=worker,
+            started_at=Now(),
+            lease_token=token,
+            lease_expires_at=_lease_end(),
+        )
+        return cls._default_manager.get(pk=pk, lease_token=token)
+
+    def beat(self, *, phase: str, percent: int) -> None:
+        """Renew the lease and show how far the work is. Raises `Refused` when the lease is no longer ours."""
+        self._move(
+            self._held, lease_expires_at=_lease_end(), phase=phase, percent=Greatest(F("percent"), min(percent, 99))
+        )
+
+    def finish(self, **results: Any) -> None:
+        """Done, with `results` for the row's own columns. Raises `Refused`."""
+        self._move(
+            self._held,
+            state=State.FINISHED,
+            finished_at=Now(),
+            phase="",
+            percent=100,
+            lease_token=None,
+            lease_expires_at=None,
+            **results,
+        )
+
+    def fail(self, reason: str) -> None:
+        """Over, for a reason told in one sentence. Raises `Refused`."""
+        self._move(self._held, **_failed(reason))
+
+    def release(self) -> None:
+        """Give the job back unfinished, for another attempt. Raises `Refused`."""
+        self._move(self._held, lease_expires_at=Now())
+
+    def cancel(self, *, by: str) -> None:
+        """Stop a queued or running job; its worker notices at its next beat. Raises `Refused` when it is over."""
+        self._move(Q(pk=self.pk, state__in=ACTIVE), cancelled=True, **_failed(f"Cancelled by {by}."))
+
+    @property
+    def _held(self) -> Q:
+        return Q(pk=self.pk, state=State.RUNNING, lease_token=self.lease_token)
+
+    @classmethod
+    def _move(cls, condition: Q, **changes: Any) -> None:
+        if cls._default_manager.filter(condition).update(**changes) != 1:
+            raise Refused(f"{cls.__name__} is not where this step needs it: {condition}")
+
+    # What the sweep asks of each kind of job
+
+    @classmethod
+    def requeue_lost(cls) -> None:
+        """Queue again what lost its worker; fail what lost too many."""
+        lost = cls._default_manager.filter(state=State.RUNNING, lease_expires_at__lt=Now())
+        spent = lost.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS)
+        failed = spent.update(
+            **_failed(f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why.")
+        )
+        requeued = lost.update(
+            state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None
+        )
+        if failed or requeued:
+            log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)
+
+    @classmethod
+    def ring_again(cls) -> None:
+        """Ring for the head of the line where no worker answered within the grace time.
+
+        Only for the head: jobs behind it wait their turn, and a bell for each of them would fill the broker.
+        """
+        unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS))
+        grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
+        queued = cls._default_manager.filter(state=State.QUEUED).order_by("created_at", "pk")
+        for job in queued[:4]:
+            fresh = Q(attempts=0, rung_at=None, created_at__gte=grace)
+            rings = cls._default_manager.filter(unheard & ~fresh, pk=job.pk, state=State.QUEUED)
+            if rings.update(rung_at=Now()):
+                job.ring()
+
+    @classmethod
+    def discard_leftovers(cls) -> None:
+        """Remove what dead workers and expired jobs left behind. A kind of job that leaves files overrides it."""
+
+
+def kinds() -> list[type[Job]]:
+    """Every kind of job there is."""
+    from django.apps import apps
+
+    return [model for model in apps.get_models() if issubclass(model, Job)]
+
+
+class Worker(models.Model):
+    """A worker that is, or lately was, alive; it signs in again with every sweep."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def sign_in(cls, name: str) -> None:
+        """Note that the worker `name` is alive."""
+        if not cls.objects.filter(pk=name).update(seen_at=Now()):
+            cls.objects.bulk_create([cls(name=name)], ignore_conflicts=True)
+
+    @classmethod
+    def sign_out(cls, name: str) -> None:
+        """Note that the worker `name` is gone."""
+        cls.objects.filter(pk=name).delete()
+
+    @classmethod
+    def alive(cls) -> models.QuerySet[Worker]:
+        """The workers seen within three sweeps (and ten seconds more)."""
+        silence = timedelta(seconds=3 * settings.JOB_SWEEP_SECONDS + 10)
+        return cls.objects.filter(seen_at__gte=Now() - silence)
+
+    @classmethod
+    def forget_long_gone(cls) -> None:
+        cls.objects.filter(seen_at__lt=Now() - timedelta(days=1)).delete()
+
+
+def _lease_end() -> Any:
+    return Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {
+        "state": State.FAILED,
+        "finished_at": Now(),
+        "phase": "",
+        "failure": reason,
+        "lease_token": None,
+        "lease_expires_at": None,
+    }

@@ -1,0 +1,59 @@
+"""The sweep: what keeps jobs moving when a worker, a message or a web process was lost.
+
+It runs in a thread of every worker. Any number of sweeps at once is safe: all they do are conditional updates.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.conf import settings
+from django.db import connections
+
+from vi_portal.jobs.models import Worker, kinds
+
+log = logging.getLogger(__name__)
+
+
+def sweep() -> None:
+    """One round over every kind of job."""
+    Worker.forget_long_gone()
+    for kind in kinds():
+        kind.requeue_lost()
+        kind.ring_again()
+        kind.discard_leftovers()
+
+
+class Sweeper:
+    """A thread that signs its worker in and sweeps, every JOB_SWEEP_SECONDS, until stopped."""
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._round()
+                if self._over.wait(settings.JOB_SWEEP_SECONDS):
+                    break
+            Worker.sign_out(self._worker)
+        finally:
+            connections.close_all()
+
+    def _round(self) -> None:
+        try:
+            Worker.sign_in(self._worker)
+            sweep()
+        except Exception:
+            log.exception("The sweep failed; it tries again in %s s.", settings.JOB_SWEEP_SECONDS)
+            connections.close_all()
