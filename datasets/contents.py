@@ -195,13 +195,18 @@ def render(contents: Contents, *, width: int, height: int) -> Rendered:
     return Rendered(
         pixels=dump(contents),
         normalized=normalized,
-        labels=_encoder.encode(labels(contents)).decode(),
+        labels=dump_labels(contents),
         flawed=bool(flaws),
     )
 
 
+def dump_labels(contents: Contents) -> str:
+    """The `labels` of `contents` as the text the database stores."""
+    return _encoder.encode(labels(contents)).decode()
+
+
 def parse_labels(text: str) -> dict[str, int]:
-    """The inverse of the `labels` text of `render`."""
+    """The inverse of `dump_labels`."""
     return msgspec.json.decode(text, type=dict[str, int])
 
 

@@ -90,5 +90,3 @@ class Member:
     chunks: Iterable[Chunk]
     compressed: bool = True
     expected: Expected | None = None
-
-

@@ -72,12 +72,12 @@ def delete(key: str) -> None:
 def files() -> Iterator[StoredFile]:
     """Every file under a job's key, published or not."""
     try:
-        entries = sorted(os.listdir(settings.ARCHIVE_DIR))
+        entries = sorted(Path(settings.ARCHIVE_DIR).iterdir())
     except FileNotFoundError:
         return
-    for name in entries:
-        if match := _KEY.fullmatch(name):
-            yield StoredFile(key=name, job_id=uuid.UUID(match[1]), token=uuid.UUID(match[2]))
+    for entry in entries:
+        if match := _KEY.fullmatch(entry.name):
+            yield StoredFile(key=entry.name, job_id=uuid.UUID(match[1]), token=uuid.UUID(match[2]))
 
 
 def download_name(*, dataset: str, format_key: str, moment: datetime) -> str:

@@ -1,0 +1,271 @@
+"""The only zip code: writing members one after the other, and checking a written archive.
+
+Same members, same bytes: fixed timestamps and modes. Text is deflated with ISA-L, everything else stored. Layout
+from PKWARE's APPNOTE 6.3.10 (sections 4.3.7 local header, 4.3.12 central directory, 4.3.14-16 end records,
+4.5.3 Zip64). Memory does not grow with the number of members: the central directory is spooled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from isal import isal_zlib
+
+from exports.records import Chunk, Member
+
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_END = struct.Struct("<4sHHHHIIH")
+_ZIP64_END = struct.Struct("<4sQHHIIQQQQ")
+_ZIP64_LOCATOR = struct.Struct("<4sIQI")
+_ZIP64_SIZES = struct.Struct("<HHQQ")
+
+_VERSION = 45
+_MADE_BY_UNIX = 3 << 8 | _VERSION
+_UTF8 = 0x800
+_STORED, _DEFLATED = 0, 8
+_DOS_TIME, _DOS_DATE = 0, 1 << 5 | 1  # 1980-01-01 00:00, the earliest a zip can say
+_REGULAR_FILE = 0o100644 << 16
+_MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
+
+_READ = 1024 * 1024
+
+
+class UnexpectedBytes(Exception):
+    """A member's bytes are not those it was expected to have; it was left out of the archive."""
+
+
+class DamagedArchive(Exception):
+    """What was written does not read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the archive holds under `name`: uncompressed bytes, and their SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A whole archive that was read back: its size and SHA-256 on disk, and how many members it has."""
+
+    size: int
+    sha256: str
+    members: int
+
+
+class ArchiveWriter:
+    """Writes members to a new file, one at a time. `close` completes the archive; without it there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("wb", buffering=_READ)
+        self._directory: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_READ, dir=path.parent)
+        self._count = 0
+
+    def add(self, member: Member) -> Written:
+        """Pull `member`'s chunks into the archive.
+
+        Raises `UnexpectedBytes`, or whatever the chunks raise; the archive is then as if it had not been added.
+        """
+        start = self._file.tell()
+        try:
+            return self._add(member, start)
+        except BaseException:
+            self._file.seek(start)
+            self._file.truncate()
+            raise
+
+    def close(self) -> None:
+        """Write the central directory and close the file."""
+        start = self._file.tell()
+        self._directory.seek(0)
+        while block := self._directory.read(_READ):
+            self._file.write(block)
+        size = self._file.tell() - start
+        if self._count >= _MAX16 or start >= _MAX32 or size >= _MAX32:
+            end = self._file.tell()
+            counts = (self._count, self._count, size, start)
+            self._file.write(_ZIP64_END.pack(b"PK\6\6", 44, _MADE_BY_UNIX, _VERSION, 0, 0, *counts))
+            self._file.write(_ZIP64_LOCATOR.pack(b"PK\6\7", 0, end, 1))
+        count = min(self._count, _MAX16)
+        self._file.write(_END.pack(b"PK\5\6", 0, 0, count, count, min(size, _MAX32), min(start, _MAX32), 0))
+        self.discard()
+
+    def discard(self) -> None:
+        """Let go of the files, whatever their state."""
+        self._file.close()
+        self._directory.close()
+
+    def _add(self, member: Member, start: int) -> Written:
+        name = member.name.encode()
+        expected = member.expected
+        # Sizes known beforehand are written once; others are filled in when the chunks are through.
+        known = expected is not None and not member.compressed
+        header = (expected.crc32, expected.size, expected.size) if expected and known else (0, 0, 0)
+        self._file.write(_local_header(name, member, *header))
+        body = self._file.tell()
+        crc, size, sha256 = self._copy_chunks(member)
+        end = self._file.tell()
+        if expected and (crc, size) != (expected.crc32, expected.size):
+            raise UnexpectedBytes(
+                f"{member.name} has {size} bytes with CRC {crc:08x}; "
+                f"{expected.size} bytes with CRC {expected.crc32:08x} were stored."
+            )
+        if not known:
+            self._file.seek(start)
+            self._file.write(_local_header(name, member, crc, size, end - body))
+            self._file.seek(end)
+        self._note(name, member, crc=crc, size=size, compressed_size=end - body, offset=start)
+        return Written(member.name, size, sha256)
+
+    def _copy_chunks(self, member: Member) -> tuple[int, int, str]:
+        # SHA-256 costs more than the rest of copying; bytes whose size and CRC hold keep the hash they came with.
+        expected = member.expected
+        digest = hashlib.sha256()
+        deflate = isal_zlib.compressobj(1, wbits=-15) if member.compressed else None
+        crc = size = 0
+        for chunk in member.chunks:
+            crc = isal_zlib.crc32(chunk, crc)
+            size += len(chunk)
+            if expected is None:
+                digest.update(chunk)
+            self._file.write(chunk if deflate is None else deflate.compress(chunk))
+        if deflate is not None:
+            self._file.write(deflate.flush())
+        return crc, size, expected.sha256 if expected else digest.hexdigest()
+
+    def _note(
+        self, name: bytes, member: Member, *, crc: int, size: int, compressed_size: int, offset: int
+    ) -> None:
+        large = [value for value in (size, compressed_size, offset) if value >= _MAX32]
+        extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+        sizes = (min(compressed_size, _MAX32), min(size, _MAX32), len(name), len(extra), 0, 0, 0)
+        common = (*_common(member), crc)
+        fixed = _CENTRAL.pack(
+            b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *sizes, _REGULAR_FILE, min(offset, _MAX32)
+        )
+        self._directory.write(fixed + name + extra)
+        self._count += 1
+
+
+def _common(member: Member) -> tuple[int, int, int, int]:
+    return _UTF8, _DEFLATED if member.compressed else _STORED, _DOS_TIME, _DOS_DATE
+
+
+def _local_header(name: bytes, member: Member, crc: int, size: int, compressed_size: int) -> bytes:
+    # Always Zip64, so that a member may turn out to be of any size.
+    return (
+        _LOCAL.pack(b"PK\3\4", _VERSION, *_common(member), crc, _MAX32, _MAX32, len(name), _ZIP64_SIZES.size)
+        + name
+        + _ZIP64_SIZES.pack(1, 16, size, compressed_size)
+    )
+
+
+def check(path: Path, *, on_bytes: Callable[[int], None] = lambda count: None) -> Checked:
+    """Read the whole archive back: every member is inflated, and its size and CRC are compared.
+
+    The directory is walked as a reader would, from the end record. `on_bytes` hears how many bytes of the file
+    were read. Raises `DamagedArchive`.
+    """
+    try:
+        with path.open("rb") as file, path.open("rb") as directory:
+            return _check(file, directory, on_bytes)
+    except (struct.error, UnicodeDecodeError, isal_zlib.error) as error:
+        raise DamagedArchive(f"The archive does not read back: {error}.") from error
+
+
+def _check(file: BinaryIO, directory: BinaryIO, on_bytes: Callable[[int], None]) -> Checked:
+    digest = hashlib.sha256()
+    position = members = 0
+    for entry in _directory_entries(directory):
+        if entry.offset != position:
+            raise DamagedArchive(f"{entry.name} does not start where the member before it ends.")
+        position = _check_member(file, entry, digest.update)
+        on_bytes(position - entry.offset)
+        members += 1
+    while block := file.read(_READ):
+        digest.update(block)
+        on_bytes(len(block))
+    return Checked(size=file.tell(), sha256=digest.hexdigest(), members=members)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    name: str
+    method: int
+    crc: int
+    size: int
+    compressed_size: int
+    offset: int
+
+
+def _directory_entries(file: BinaryIO) -> Iterator[_Entry]:
+    count, position = _directory_place(file)
+    file.seek(position)
+    for _ in range(count):
+        fields = _CENTRAL.unpack(file.read(_CENTRAL.size))
+        if fields[0] != b"PK\1\2":
+            raise DamagedArchive("The central directory is broken.")
+        name = file.read(fields[10]).decode()
+        wide = iter(struct.iter_unpack("<Q", file.read(fields[11])[4:]))
+        size, compressed_size, offset = (
+            next(wide)[0] if value == _MAX32 else value for value in (fields[9], fields[8], fields[16])
+        )
+        yield _Entry(name, fields[4], fields[7], size, compressed_size, offset)
+
+
+def _directory_place(file: BinaryIO) -> tuple[int, int]:
+    """How many members the end records promise, and where their directory starts."""
+    try:
+        file.seek(-_END.size, 2)
+        end = _END.unpack(file.read(_END.size))
+        count, position = end[4], end[6]
+        if count == _MAX16 or _MAX32 in end[5:7]:
+            file.seek(-_END.size - _ZIP64_LOCATOR.size, 2)
+            locator = _ZIP64_LOCATOR.unpack(file.read(_ZIP64_LOCATOR.size))
+            file.seek(locator[2])
+            wide = _ZIP64_END.unpack(file.read(_ZIP64_END.size))
+            count, position = wide[7], wide[9]
+            if (locator[0], wide[0]) != (b"PK\6\7", b"PK\6\6"):
+                raise DamagedArchive("The Zip64 end records are broken.")
+    except (OSError, struct.error) as error:
+        raise DamagedArchive("The archive ends too early.") from error
+    if end[0] != b"PK\5\6":
+        raise DamagedArchive("The archive has no end record.")
+    return count, position
+
+
+def _check_member(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None]) -> int:
+    header = file.read(_LOCAL.size)
+    fields = _LOCAL.unpack(header)
+    rest = file.read(fields[9] + fields[10])
+    feed(header)
+    feed(rest)
+    if fields[0] != b"PK\3\4" or rest[: fields[9]].decode() != entry.name:
+        raise DamagedArchive(f"{entry.name} is not where the directory says.")
+    inflate = isal_zlib.decompressobj(wbits=-15) if entry.method == _DEFLATED else None
+    crc = size = 0
+    left = entry.compressed_size
+    while left:
+        block = file.read(min(left, _READ))
+        if not block:
+            raise DamagedArchive(f"{entry.name} ends too early.")
+        left -= len(block)
+        feed(block)
+        while block:
+            piece = block if inflate is None else inflate.decompress(block, _READ)
+            block = b"" if inflate is None else inflate.unconsumed_tail
+            crc = isal_zlib.crc32(piece, crc)
+            size += len(piece)
+    if (crc, size) != (entry.crc, entry.size):
+        raise DamagedArchive(f"{entry.name} does not read back as it was written.")
+    return file.tell()

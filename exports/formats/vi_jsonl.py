@@ -1,0 +1,70 @@
+"""Vi JSONL: one line an asset, one JSON object a line. The stored contents pass through untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from exports.records import Member, Options, Record, Split
+
+_CHUNK_CHARACTERS = 256 * 1024
+_json = msgspec.json.Encoder()
+
+
+def encode(split: Split, options: Options) -> Iterator[Member]:
+    """One member, `annotations.jsonl`: UTF-8, no BOM, a line feed after every record."""
+    yield Member(split.path("annotations.jsonl"), _chunks(split.records))
+
+
+def companions(options: Options) -> Iterator[Member]:
+    """None: a line says all there is."""
+    return iter(())
+
+
+def preview(record: Record, options: Options) -> str:
+    """The line of `record`, laid out over several."""
+    return msgspec.json.format(line(record), indent=2)
+
+
+def line(record: Record) -> str:
+    """The JSON object of `record`, without the line feed.
+
+    `original_filename` is there only where an archive cannot use the asset's own file name.
+    """
+    annotations = ",".join(
+        [
+            f'{{"id":{_text(annotation.id)},"category":{_text(annotation.category)},"contents":{annotation.contents}}}'
+            for annotation in record.annotations
+        ]
+    )
+    original = ""
+    if record.original_filename != record.filename:
+        original = f'"original_filename":{_text(record.original_filename)},'
+    return (
+        f'{{"asset_id":{_text(record.asset_id)},"filename":{_text(record.filename)},{original}'
+        f'"width":{record.width},"height":{record.height},"annotations":[{annotations}]}}'
+    )
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[bytes]:
+    lines: list[str] = []
+    size = 0
+    for record in records:
+        text = line(record)
+        lines.append(text)
+        size += len(text)
+        if size >= _CHUNK_CHARACTERS:
+            yield _joined(lines)
+            lines.clear()
+            size = 0
+    if lines:
+        yield _joined(lines)
+
+
+def _joined(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else _json.encode(value).decode()

@@ -1,0 +1,273 @@
+"""The receipt: what was asked, what was written, what was skipped and why. It goes into every archive.
+
+Totals are counted as records pass by; lists are spooled, so memory does not grow with the dataset. No Django.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Self
+
+import msgspec
+
+from datasets import contents as contents_module
+from datasets.contents import BoxFlaw
+from exports.archive import Written
+
+FILENAME = "export.json"
+
+#: Labels beyond this many are counted together, so that a dataset of endless phrases fits in memory.
+MAX_LABELS = 20_000
+OTHER_LABELS = "(all other labels)"
+_MAX_EXAMPLES = 20
+_PENDING = 4096
+
+_json = msgspec.json.Encoder()
+
+
+class AssetName(NamedTuple):
+    """How a report names an asset."""
+
+    asset_id: str
+    filename: str
+
+
+class LabelCounts:
+    """Boxes per phrase or interactions per answer, added up from the `labels` texts of annotations."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._pending: Counter[str] = Counter()
+
+    def add(self, labels: str) -> None:
+        # Most texts recur; they are taken apart once for many.
+        self._pending[labels] += 1
+        if len(self._pending) >= _PENDING:
+            self._settle()
+
+    def as_dict(self) -> dict[str, int]:
+        """Every label with its count, most frequent first."""
+        self._settle()
+        return dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0])))
+
+    def total(self) -> int:
+        self._settle()
+        return self._counts.total()
+
+    def _settle(self) -> None:
+        for text, times in self._pending.items():
+            for label, count in contents_module.parse_labels(text).items():
+                known = label in self._counts or len(self._counts) < MAX_LABELS
+                self._counts[label if known else OTHER_LABELS] += count * times
+        self._pending.clear()
+
+
+class SpooledList:
+    """A list of JSON values that is kept on disk once it is long."""
+
+    def __init__(self, folder: Path) -> None:
+        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=64 * 1024, dir=folder)
+        self.count = 0
+
+    def append(self, value: Any) -> None:
+        self._spool.write((b",\n  " if self.count else b"\n  ") + _json.encode(value))
+        self.count += 1
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole list as JSON."""
+        self._spool.seek(0)
+        yield b"["
+        while block := self._spool.read(1024 * 1024):
+            yield block
+        yield b"\n ]" if self.count else b"]"
+
+    def close(self) -> None:
+        self._spool.close()
+
+
+class PartReceipt:
+    """What one part of the export has come to; told by the source as records pass."""
+
+    def __init__(self, receipt: Receipt, name: str) -> None:
+        self._receipt = receipt
+        self.name = name
+        self.assets = self.annotations = self.images = 0
+        self.labels = LabelCounts()
+
+    def wrote_asset(self) -> None:
+        self.assets += 1
+
+    def wrote_annotation(self, labels: str) -> None:
+        self.annotations += 1
+        self.labels.add(labels)
+
+    def wrote_image(self) -> None:
+        self.images += 1
+
+    def skipped_asset(self, asset: AssetName, reason: str) -> None:
+        self._receipt.skip_asset(asset, reason)
+
+    def skipped_annotation(self, asset: AssetName, annotation: str, reason: str) -> None:
+        self._receipt.note(
+            "annotations",
+            "skipped",
+            asset,
+            reason,
+            example=f"annotation {annotation}: {reason}",
+            annotation=annotation,
+        )
+
+    def flawed_box(self, asset: AssetName, annotation: str, flaw: BoxFlaw) -> None:
+        what = "was cut to the image" if flaw.kind == "clamped" else "has no area and was left out"
+        self._receipt.note(
+            "boxes",
+            flaw.kind,
+            asset,
+            f"the box of “{flaw.phrase}” {what}",
+            annotation=annotation,
+            phrase=flaw.phrase,
+            bounds=flaw.bounds,
+        )
+
+    def missing_image(self, asset: AssetName, reason: str) -> None:
+        self._receipt.note("images", "missing", asset, f"the image was left out: {reason}")
+
+    def odd_image(self, asset: AssetName, kind: str, reason: str) -> None:
+        self._receipt.note("images", kind, asset, reason)
+
+    def renamed(self, asset: AssetName, member_name: str) -> None:
+        self._receipt.rename(asset, member_name)
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "assets": self.assets,
+            "annotations": self.annotations,
+            "images": self.images,
+            "labels": self.labels.as_dict(),
+        }
+
+
+class Receipt:
+    """Collects the findings of one export. Use as a context manager: it holds spool files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.parts: list[PartReceipt] = []
+        self._skipped: Counter[str] = Counter()
+        self._noted: dict[str, Counter[str]] = {}
+        self._examples: list[str] = []
+        self._skipped_list = SpooledList(folder)
+        self._warnings = SpooledList(folder)
+        self._renamed = SpooledList(folder)
+        self._members = SpooledList(folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for spool in (self._skipped_list, self._warnings, self._renamed, self._members):
+            spool.close()
+
+    def part(self, name: str) -> PartReceipt:
+        """The receipt of the part `name`, to be filled."""
+        part = PartReceipt(self, name)
+        self.parts.append(part)
+        return part
+
+    # What the parts, the source and the archive tell
+
+    def skip_asset(self, asset: AssetName, reason: str, *, expected: bool = False) -> None:
+        """`asset` makes no record; `expected` reasons are no warning."""
+        self._skipped[reason] += 1
+        self._skipped_list.append({**asset._asdict(), "reason": reason})
+        if not expected:
+            self._example(asset, reason)
+
+    def note(
+        self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any
+    ) -> None:
+        """Something about `asset` that the reader of the export should know."""
+        self._noted.setdefault(group, Counter())[kind] += 1
+        self._warnings.append({"what": f"{group}: {kind}", **asset._asdict(), "reason": reason, **facts})
+        self._example(asset, example or reason)
+
+    def rename(self, asset: AssetName, member_name: str) -> None:
+        self._renamed.append({**asset._asdict(), "name_in_archive": member_name})
+
+    def wrote_member(self, written: Written) -> None:
+        self._members.append({"name": written.name, "size": written.size, "sha256": written.sha256})
+
+    # What has come of it
+
+    @property
+    def assets_written(self) -> int:
+        return sum(part.assets for part in self.parts)
+
+    @property
+    def assets_skipped(self) -> int:
+        return self._skipped.total()
+
+    @property
+    def annotations_written(self) -> int:
+        return sum(part.annotations for part in self.parts)
+
+    def totals(self, *, counted: str) -> dict[str, Any]:
+        """Asked = written + skipped, for assets, annotations and what is `counted` in them (boxes …)."""
+        boxes = self._noted.get("boxes", Counter())
+        annotations_skipped = self._noted.get("annotations", Counter())["skipped"]
+        items = sum(part.labels.total() for part in self.parts)
+        images = sum(part.images for part in self.parts)
+        missing = self._noted.get("images", Counter())["missing"]
+
+        def line(written: int, skipped: int) -> dict[str, int]:
+            return {"asked": written + skipped, "written": written, "skipped": skipped}
+
+        return {
+            "assets": line(self.assets_written, self.assets_skipped),
+            "annotations": line(self.annotations_written, annotations_skipped),
+            **({counted: line(items, boxes["degenerate"])} if counted else {}),
+            **({"images": line(images, missing)} if images or missing else {}),
+            **{part.name: part.assets for part in self.parts if part.name},
+        }
+
+    def warnings(self) -> dict[str, Any]:
+        """A summary for the job's row: counts by kind, and the first few in words."""
+        found: dict[str, Any] = {group: dict(kinds) for group, kinds in self._noted.items()}
+        if self._skipped:
+            found["skipped"] = dict(self._skipped)
+        if self._examples:
+            found["examples"] = self._examples
+        return found
+
+    def chunks(self, *, head: dict[str, Any], counted: str) -> Iterator[bytes]:
+        """The receipt as JSON, `head` first. `chunks` is called once every other member is written."""
+        totals = self.totals(counted=counted)
+        body = {
+            **head,
+            "totals": totals,
+            "skipped_by_reason": dict(self._skipped),
+            "warnings_by_kind": {group: dict(kinds) for group, kinds in self._noted.items()},
+            "parts": {part.name or "all": part.summary() for part in self.parts},
+        }
+        yield b"{"
+        for key, value in body.items():
+            yield b"\n " + _json.encode(key) + b": " + _json.encode(value) + b","
+        lists = (
+            ("skipped", self._skipped_list),
+            ("warnings", self._warnings),
+            ("renamed", self._renamed),
+            ("members", self._members),
+        )
+        for place, (key, spool) in enumerate(lists):
+            yield (b",\n " if place else b"\n ") + _json.encode(key) + b": "
+            yield from spool.chunks()
+        yield b"\n}\n"
+
+    def _example(self, asset: AssetName, text: str) -> None:
+        if len(self._examples) < _MAX_EXAMPLES:
+            self._examples.append(f"{asset.filename[:120]}: {text}")

@@ -1,0 +1,280 @@
+"""The story of one export: start, plan, write, check, publish, finish.
+
+Whatever goes wrong ends here, in one place: expected errors become the sentence in the job's row, unexpected ones
+go to the log once, and no file is left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError
+from django.utils import timezone
+
+from exports import archive, splits, storage
+from exports.archive import ArchiveWriter, Checked, DamagedArchive, UnexpectedBytes
+from exports.models import ExportJob
+from exports.receipt import FILENAME, PartReceipt, Receipt
+from exports.records import Member, Options, Record, Split
+from exports.sources import CHANGED_IMAGE, ImageUnreadable, Source
+from exports.splits import Part
+from vi_portal.jobs.lease import Lease, LeaseLost
+from vi_portal.jobs.models import Refused
+from vi_portal.jobs.progress import Progress
+
+log = logging.getLogger(__name__)
+
+#: Progress counts bytes of images in units of this size, beside one unit a record.
+_IMAGE_UNIT = 64 * 1024
+#: What the labels of an annotation count.
+_COUNTED = {"phrase-grounding": "boxes", "vqa": "interactions"}
+
+
+class ExportFailed(Exception):
+    """The export cannot be had; the message is the sentence for the job's row."""
+
+
+def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> None:
+    """Do the export `job_id`, if it is still to be done. Never raises for what can befall an export."""
+    try:
+        job = ExportJob.start(job_id, worker=worker)
+    except Refused:
+        log.info("Export %s is not waiting; nothing to do.", job_id, extra={"job": str(job_id)})
+        return
+    log.info("Export %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
+    assert job.lease_token is not None
+    part = storage.part_path(job.pk, job.lease_token)
+    progress = progress or Progress()
+    try:
+        with Lease(job, progress) as lease:
+            _export(job, part, lease, progress)
+    except (LeaseLost, Refused):
+        log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
+    except OperationalError:
+        log.exception("Export %s: the database failed; another attempt follows.", job.pk)
+        _settle(job.release)
+    except Exception as error:
+        reason = _reason(error)
+        log.log(
+            logging.INFO if isinstance(error, ExportFailed) else logging.ERROR,
+            "Export %s failed: %s",
+            job.pk,
+            reason,
+            exc_info=not isinstance(error, ExportFailed),
+            extra={"job": str(job.pk)},
+        )
+        _settle(lambda: job.fail(reason))
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _export(job: ExportJob, part: Path, lease: Lease, progress: Progress) -> None:
+    with (
+        Source.open(job.dataset, job.spec) as source,
+        Receipt(part.parent) as receipt,
+    ):
+        plan = _plan(source, receipt, progress)
+        _write(plan, source, receipt, part, lease=lease, progress=progress, job=job)
+    checked = _check(part, lease, progress)
+    lease.check()
+    _publish(job, part, plan, receipt, checked, moment=source.moment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    selected: int
+    parts: list[Part]
+    image_bytes: dict[str, int]
+    options: Options
+
+    @property
+    def records(self) -> int:
+        return sum(len(part.ids) for part in self.parts)
+
+
+def _plan(source: Source, receipt: Receipt, progress: Progress) -> _Plan:
+    """Which assets go where. Raises `ExportFailed` when there is nothing to write."""
+    progress.enter("Planning", until=2, total=1)
+    spec = source.spec
+    for asset in source.unannotated():
+        receipt.skip_asset(asset, "no annotations", expected=True)
+    annotated = source.annotated()
+    if spec.validation_ratio is None:
+        parts = splits.whole(annotated)
+    else:
+        assert spec.seed is not None
+        parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
+    if not any(part.ids for part in parts):
+        raise ExportFailed(
+            f"None of the {source.count_selected()} selected assets has annotations, so nothing was written. "
+            "Annotate some, or drop the filter."
+        )
+    images = {part.name: source.image_bytes(part.ids) if spec.include_images else 0 for part in parts}
+    spool = Path(settings.SPOOL_DIR)
+    spool.mkdir(parents=True, exist_ok=True)
+    labels = source.labels() if spec.encoding.typed else ()
+    options = Options(spec.normalized, spec.include_images, labels, spool)
+    return _Plan(source.count_selected(), parts, images, options)
+
+
+def _write(
+    plan: _Plan,
+    source: Source,
+    receipt: Receipt,
+    path: Path,
+    *,
+    lease: Lease,
+    progress: Progress,
+    job: ExportJob,
+) -> None:
+    """Write every member into the file aside, the receipt last."""
+    encoding, beside = source.spec.encoding, source.spec.encoding.images == "beside"
+    units = plan.records + sum(plan.image_bytes.values()) // _IMAGE_UNIT
+    progress.enter("Writing annotations", until=80, total=units)
+    writer = ArchiveWriter(path)
+    try:
+        for part in plan.parts:
+            told = receipt.part(part.name)
+            records = _watched(source.records(part.ids, told), lease, progress)
+            split = Split(part.name, len(part.ids), plan.image_bytes[part.name], records)
+            for member in encoding.encode(split, plan.options):
+                receipt.wrote_member(writer.add(member))
+            if source.spec.include_images and beside:
+                _write_images(source, part, split, told, receipt, writer, lease=lease, progress=progress)
+        for member in encoding.companions(plan.options):
+            receipt.wrote_member(writer.add(member))
+        _account(plan, receipt)
+        head = _head(job, source)
+        counted = _COUNTED.get(source.dataset.type, "")
+        writer.add(Member(FILENAME, receipt.chunks(head=head, counted=counted)))
+        writer.close()
+    finally:
+        writer.discard()
+
+
+def _write_images(
+    source: Source,
+    part: Part,
+    split: Split,
+    told: PartReceipt,
+    receipt: Receipt,
+    writer: ArchiveWriter,
+    *,
+    lease: Lease,
+    progress: Progress,
+) -> None:
+    for member, asset in source.images(part.ids, told):
+        lease.check()
+        assert member.expected is not None
+        try:
+            written = writer.add(Member(split.path(member.name), member.chunks, False, member.expected))
+        except ImageUnreadable as error:
+            told.missing_image(asset, str(error))
+        except UnexpectedBytes:
+            told.missing_image(asset, CHANGED_IMAGE)
+        else:
+            told.wrote_image()
+            receipt.wrote_member(written)
+        progress.advance(member.expected.size // _IMAGE_UNIT)
+
+
+def _watched(records: Iterable[Record], lease: Lease, progress: Progress) -> Iterator[Record]:
+    for record in records:
+        lease.check()
+        yield record
+        progress.advance()
+
+
+def _account(plan: _Plan, receipt: Receipt) -> None:
+    """Asked = written + skipped, or there is no export."""
+    if receipt.assets_written + receipt.assets_skipped != plan.selected:
+        raise AssertionError(
+            f"{plan.selected} assets were asked for, {receipt.assets_written} written "
+            f"and {receipt.assets_skipped} skipped."
+        )
+    if not receipt.assets_written:
+        raise ExportFailed(
+            "None of the annotations could be read, so nothing was written. The log names each."
+        )
+
+
+def _head(job: ExportJob, source: Source) -> dict[str, Any]:
+    dataset = source.dataset
+    return {
+        "export": str(job.pk),
+        "dataset": {"id": str(dataset.pk), "name": dataset.name, "type": dataset.type},
+        "snapshot_at": source.moment.isoformat(),
+        "requested_by": job.user.display_name if job.user else "the command line",
+        "options": source.spec.as_dict(),
+    }
+
+
+def _check(part: Path, lease: Lease, progress: Progress) -> Checked:
+    """Read the file aside back, as a whole."""
+    progress.enter("Checking the archive", until=99, total=part.stat().st_size)
+
+    def advance(count: int) -> None:
+        lease.check()
+        progress.advance(count)
+
+    return archive.check(part, on_bytes=advance)
+
+
+def _publish(
+    job: ExportJob, part: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: Any
+) -> None:
+    """One rename makes the file visible, one update the row; if that is refused, the file goes."""
+    key = storage.publish(part)
+    counts = {part.name: part.assets for part in receipt.parts}
+    try:
+        job.finish(
+            archive=key,
+            size=checked.size,
+            sha256=checked.sha256,
+            snapshot_at=moment,
+            assets_selected=plan.selected,
+            assets_written=receipt.assets_written,
+            annotations_written=receipt.annotations_written,
+            train_count=counts.get(splits.TRAIN),
+            validation_count=counts.get(splits.VALIDATION),
+            warnings=receipt.warnings(),
+            expires_at=timezone.now() + timedelta(days=settings.EXPORT_RETENTION_DAYS),
+        )
+    except Refused:
+        storage.delete(key)
+        raise
+    log.info(
+        "Export %s finished: %d assets, %d bytes.",
+        job.pk,
+        receipt.assets_written,
+        checked.size,
+        extra={"job": str(job.pk)},
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The sentence for the row."""
+    if isinstance(error, ExportFailed):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full, so the archive could not be written. Free some space, then retry."
+    if isinstance(error, DamagedArchive):
+        return "The archive did not read back as it was written, so it was not published. Check the disk, then retry."
+    return "Something unexpected went wrong; the log has the details under this export's id. Retry, or tell your administrator."
+
+
+def _settle(verb: Any) -> None:
+    try:
+        verb()
+    except Refused:
+        log.info("The job was moved by somebody else meanwhile.")
+    except OperationalError:
+        log.exception("The row could not be updated; the sweep will see to it.")

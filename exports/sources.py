@@ -1,0 +1,263 @@
+"""From rows to Records: the only stage that knows the database.
+
+Everything is read in one transaction of its own, so an export is of one moment, whatever is edited meanwhile.
+Chunks of assets are read with two queries each; no model instances are made.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Case, F, Sum, When
+from django.db.models.functions import Now
+from isal import isal_zlib
+
+from datasets import contents as contents_module
+from datasets.contents import ContentsError
+from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
+from exports.receipt import AssetName, PartReceipt
+from exports.records import AnnotationRecord, Expected, Member, Record
+from exports.spec import ExportSpec
+
+_ASSETS_A_CHUNK = 500
+_READ = 1024 * 1024
+
+
+class ImageUnreadable(Exception):
+    """The image's bytes cannot be had; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one dataset holds at one moment, as far as `spec` asks for it."""
+
+    dataset: Dataset
+    spec: ExportSpec
+    moment: datetime
+
+    @classmethod
+    @contextmanager
+    def open(cls, dataset: Dataset, spec: ExportSpec) -> Iterator[Source]:
+        """A source that sees the dataset as it is now, until the block ends."""
+        with transaction.atomic(using="snapshot"):
+            rows = Dataset.objects.using("snapshot").filter(pk=dataset.pk)
+            yield cls(dataset, spec, rows.values_list(Now(), flat=True).get())
+
+    # The plan
+
+    def count_selected(self) -> int:
+        """How many assets were asked for, annotated or not."""
+        return self._selected().count()
+
+    def annotated(self) -> Iterator[tuple[int, str]]:
+        """(row id, public id) of every asset that will make a record, by row id."""
+        assets = self._selected().annotated().order_by("pk").values_list("pk", "uid")
+        return iter(assets.iterator(chunk_size=10_000))
+
+    def unannotated(self) -> Iterator[AssetName]:
+        assets = self._selected().unannotated().order_by("pk").values_list("uid", "filename")
+        return (AssetName(*row) for row in assets.iterator(chunk_size=10_000))
+
+    def labels(self) -> tuple[str, ...]:
+        """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""
+        texts = Annotation.objects.using("snapshot").filter(asset__dataset=self.dataset)
+        found: set[str] = set()
+        for text in texts.order_by().values_list("labels", flat=True).distinct().iterator(chunk_size=10_000):
+            found.update(contents_module.parse_labels(text))
+        return tuple(sorted(found))
+
+    def image_bytes(self, ids: array[int]) -> int:
+        """The size of the images of the assets `ids`, in bytes."""
+        return sum(
+            Asset.objects.using("snapshot").filter(pk__in=chunk).aggregate(total=Sum("size"))["total"] or 0
+            for chunk in _chunks(ids)
+        )
+
+    # The records
+
+    def records(self, ids: array[int], receipt: PartReceipt) -> Iterator[Record]:
+        """A Record for each asset of `ids` that has a readable annotation, in order.
+
+        Boxes come in the unit the spec asks for, repaired where they need it; `receipt` hears of every repair
+        and of everything left out.
+        """
+        for chunk in _chunks(ids):
+            annotations = {
+                asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))
+            }
+            for asset in self._asset_rows(chunk):
+                record = self._record(asset, annotations.get(asset.pk, []), receipt)
+                if record is not None:
+                    yield record
+
+    def images(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[Member, AssetName]]:
+        """The image file of each asset of `ids` as a stored member `images/<name>`, in order.
+
+        Pulling its chunks may raise `ImageUnreadable`; `receipt` hears of the assets that have no file.
+        """
+        for chunk in _chunks(ids):
+            for asset in self._asset_rows(chunk):
+                if not asset.file:
+                    receipt.missing_image(asset.name, "no image was uploaded")
+                    continue
+                _report_oddities(asset, receipt)
+                expected = Expected(asset.size, asset.crc32, asset.sha256)
+                yield (
+                    Member(f"images/{asset.member_name}", _image_chunks(asset), False, expected),
+                    asset.name,
+                )
+
+    def _selected(self) -> AssetQuerySet:
+        return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
+
+    def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
+        columns = Asset.objects.using("snapshot").filter(pk__in=chunk).order_by("pk")
+        return (_AssetRow(*row) for row in columns.values_list(*_AssetRow.__dataclass_fields__))
+
+    def _annotation_rows(self, chunk: list[int]) -> Any:
+        # A flawed annotation is repaired in pixels before anything else is done with it.
+        text = Case(
+            When(flawed=False, contents_normalized__isnull=False, then="contents_normalized"),
+            default="contents",
+        )
+        if not self.spec.normalized:
+            text = F("contents")
+        rows = Annotation.objects.using("snapshot").filter(asset__in=chunk).order_by("asset_id", "pk")
+        return rows.values_list("asset_id", "uid", "category", text, "labels", "flawed")
+
+    def _record(self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt) -> Record | None:
+        opening = _OPENINGS[self.dataset.type]
+        annotations = []
+        for _, uid, category, text, labels, flawed in rows:
+            if flawed or self.spec.encoding.typed or not text.startswith(opening):
+                try:
+                    annotation, labels = self._opened(asset, uid, category, text, labels, flawed, receipt)
+                except ContentsError as error:
+                    receipt.skipped_annotation(asset.name, uid, str(error))
+                    continue
+            else:
+                annotation = AnnotationRecord(uid, category, text)
+            annotations.append(annotation)
+            receipt.wrote_annotation(labels)
+        if not annotations:
+            receipt.skipped_asset(asset.name, "none of its annotations can be read")
+            return None
+        if asset.filename != asset.member_name:
+            receipt.renamed(asset.name, asset.member_name)
+        image = self._image_inside(asset, receipt)
+        receipt.wrote_asset()
+        return Record(
+            asset.uid,
+            asset.member_name,
+            asset.filename,
+            asset.width,
+            asset.height,
+            tuple(annotations),
+            asset.mime_type,
+            image,
+        )
+
+    def _opened(
+        self,
+        asset: _AssetRow,
+        uid: str,
+        category: str | None,
+        text: str,
+        labels: str,
+        flawed: bool,
+        receipt: PartReceipt,
+    ) -> tuple[AnnotationRecord, str]:
+        """The annotation with typed contents, repaired if `flawed`. Raises `ContentsError`."""
+        size = {"width": asset.width, "height": asset.height}
+        if flawed:
+            parsed, flaws = contents_module.repair(contents_module.parse(text), **size)
+            for flaw in flaws:
+                receipt.flawed_box(asset.name, uid, flaw)
+            labels = contents_module.dump_labels(parsed)
+            parsed = contents_module.normalize(parsed, **size) if self.spec.normalized else parsed
+            text = contents_module.dump(parsed)
+        else:
+            parsed = contents_module.parse(text)
+        if not isinstance(parsed, DatasetType(self.dataset.type).contents_type):
+            raise ContentsError(
+                f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset."
+            )
+        return AnnotationRecord(uid, category, text, parsed), labels
+
+    def _image_inside(self, asset: _AssetRow, receipt: PartReceipt) -> bytes | None:
+        if not self.spec.include_images or self.spec.encoding.images != "inside":
+            return None
+        if not asset.file:
+            receipt.missing_image(asset.name, "no image was uploaded")
+            return None
+        try:
+            image = b"".join(map(bytes, _image_chunks(asset)))
+        except ImageUnreadable as error:
+            receipt.missing_image(asset.name, str(error))
+            return None
+        if (len(image), isal_zlib.crc32(image)) != (asset.size, asset.crc32):
+            receipt.missing_image(asset.name, CHANGED_IMAGE)
+            return None
+        _report_oddities(asset, receipt)
+        receipt.wrote_image()
+        return image
+
+
+CHANGED_IMAGE = "the stored file is not the one that was uploaded"
+
+
+@dataclass(frozen=True, slots=True)
+class _AssetRow:
+    pk: int
+    uid: str
+    filename: str
+    member_name: str
+    width: int
+    height: int
+    file: str
+    size: int
+    sha256: str
+    crc32: int
+    mime_type: str
+    exif_orientation: int
+    flaw: str
+
+    @property
+    def name(self) -> AssetName:
+        return AssetName(self.uid, self.filename)
+
+
+#: What the canonical text of each type begins with.
+_OPENINGS = {kind.value: f'{{"type":"{kind.contents_type.__name__}"' for kind in DatasetType}
+
+
+def _report_oddities(asset: _AssetRow, receipt: PartReceipt) -> None:
+    if asset.flaw:
+        receipt.odd_image(asset.name, "damaged", f"the image file is damaged: {asset.flaw}")
+    if asset.exif_orientation != 1:
+        reason = f"the image has EXIF orientation {asset.exif_orientation}, which is not applied to its boxes"
+        receipt.odd_image(asset.name, "oriented", reason)
+
+
+def _image_chunks(asset: _AssetRow) -> Iterator[memoryview]:
+    """The image's bytes; each chunk is overwritten by the next."""
+    buffer = memoryview(bytearray(min(_READ, max(asset.size + 1, 1))))
+    try:
+        with default_storage.open(asset.file) as file:
+            while count := file.readinto(buffer):
+                yield buffer[:count]
+    except OSError as error:
+        raise ImageUnreadable("the stored file cannot be read") from error
+
+
+def _chunks(ids: array[int]) -> Iterator[list[int]]:
+    return (ids[start : start + _ASSETS_A_CHUNK].tolist() for start in range(0, len(ids), _ASSETS_A_CHUNK))
