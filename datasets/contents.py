@@ -66,7 +66,7 @@ class Freeform(msgspec.Struct, frozen=True, tag_field="type"):
 Contents: TypeAlias = PhraseGrounding | Vqa | Freeform
 _BoxesOf: TypeAlias = Callable[[GroundedPhrase], Iterable[Box]]
 
-_decoder = msgspec.json.Decoder(Contents)
+_decoder: msgspec.json.Decoder[Contents] = msgspec.json.Decoder(Contents)
 _encoder = msgspec.json.Encoder()
 
 

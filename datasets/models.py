@@ -36,11 +36,14 @@ class DatasetType(models.TextChoices):
 
     @property
     def contents_type(self) -> type[Contents]:
-        return {
-            DatasetType.PHRASE_GROUNDING: PhraseGrounding,
-            DatasetType.VQA: Vqa,
-            DatasetType.FREEFORM: Freeform,
-        }[self]
+        """The type of the contents of every annotation in such a dataset."""
+        match self:
+            case DatasetType.PHRASE_GROUNDING:
+                return PhraseGrounding
+            case DatasetType.VQA:
+                return Vqa
+            case DatasetType.FREEFORM:
+                return Freeform
 
 
 class WrongContentsType(ValueError):

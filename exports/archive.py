@@ -68,7 +68,7 @@ class ArchiveWriter:
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("wb", buffering=_READ)
-        self._directory: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_READ, dir=path.parent)
+        self._directory: IO[bytes] = tempfile.SpooledTemporaryFile(_READ, "w+b", dir=str(path.parent))
         self._count = 0
 
     def add(self, member: Member) -> Written:

@@ -70,7 +70,7 @@ class SpooledList:
     """A list of JSON values that is kept on disk once it is long."""
 
     def __init__(self, folder: Path) -> None:
-        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=64 * 1024, dir=folder)
+        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(64 * 1024, "w+b", dir=str(folder))
         self.count = 0
 
     def append(self, value: Any) -> None:

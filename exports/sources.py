@@ -125,12 +125,8 @@ class Source:
 
     def _annotation_rows(self, chunk: list[int]) -> Any:
         # A flawed annotation is repaired in pixels before anything else is done with it.
-        text = Case(
-            When(flawed=False, contents_normalized__isnull=False, then="contents_normalized"),
-            default="contents",
-        )
-        if not self.spec.normalized:
-            text = F("contents")
+        whole = When(flawed=False, contents_normalized__isnull=False, then="contents_normalized")
+        text = Case(whole, default="contents") if self.spec.normalized else F("contents")
         rows = Annotation.objects.using("snapshot").filter(asset__in=chunk).order_by("asset_id", "pk")
         return rows.values_list("asset_id", "uid", "category", text, "labels", "flawed")
 

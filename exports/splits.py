@@ -73,11 +73,10 @@ def _nth_smallest(ranks: array[int], n: int) -> tuple[int, int]:
     buckets = array("q", bytes(8 << _BUCKET_BITS))
     for rank in ranks:
         buckets[rank >> shift] += 1
-    below = 0
-    for bucket, size in enumerate(buckets):
-        if below + size >= n:
-            break
-        below += size
+    below = bucket = 0
+    while below + buckets[bucket] < n:
+        below += buckets[bucket]
+        bucket += 1
     candidates = sorted(rank for rank in ranks if rank >> shift == bucket)
     limit = candidates[n - below - 1]
     return limit, n - below - candidates.index(limit)

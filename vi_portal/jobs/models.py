@@ -222,7 +222,7 @@ class Worker(models.Model):
     def sign_in(cls, name: str) -> None:
         """Note that the worker `name` is alive."""
         if not cls.objects.filter(pk=name).update(seen_at=Now()):
-            cls.objects.bulk_create([cls(name=name)], ignore_conflicts=True)
+            Worker.objects.bulk_create([Worker(name=name)], ignore_conflicts=True)
 
     @classmethod
     def sign_out(cls, name: str) -> None:
