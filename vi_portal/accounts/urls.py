@@ -1,0 +1,8 @@
+from django.urls import path
+
+from vi_portal.accounts import views
+
+urlpatterns = [
+    path("sign-in/", views.sign_in, name="sign-in"),
+    path("sign-out/", views.sign_out, name="sign-out"),
+]
