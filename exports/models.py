@@ -11,7 +11,7 @@ from django.utils import timezone
 from datasets.models import Dataset
 from exports import storage
 from exports.spec import ExportSpec
-from vi_portal.jobs.models import Job, State
+from vi_portal.jobs.models import ACTIVE, Job, Refused, State
 
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
@@ -103,7 +103,20 @@ class ExportJob(Job):
     @property
     def archive_filename(self) -> str:
         """What the downloaded file is called."""
-        return storage.download_name(dataset=self.dataset.name, format_key=self.format, moment=self.created_at)
+        return storage.download_name(
+            dataset=self.dataset.name, format_key=self.format, moment=self.created_at
+        )
+
+    # Mutators
+
+    def discard(self) -> None:
+        """Remove the row of an export that is over, and then its archive. Raises `Refused` while it is active."""
+        # The row first: a file that no row owns is swept up, a row without its file would promise one.
+        removed, _ = ExportJob.objects.filter(pk=self.pk).exclude(state__in=ACTIVE).delete()
+        if not removed:
+            raise Refused(f"Export {self.pk} is in progress, or already gone.")
+        if self.archive:
+            storage.delete(self.archive)
 
     # The sweep
 
