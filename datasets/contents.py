@@ -20,6 +20,9 @@ from datasets.geometry import Box
 
 MAX_CONTENTS_BYTES = 4 * 1024 * 1024
 
+#: A whole number that every format can hold: 64 bits with a sign.
+Int64: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
 #: Written for a phrase that was not found in its caption.
 NO_TOKEN = -1
 
@@ -36,9 +39,9 @@ class GroundedPhrase(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     """
 
     phrase: Annotated[str, Meta(min_length=1)]
-    start_token_index: int
-    end_token_index: int
-    char_span: tuple[int, int] | None = None
+    start_token_index: Int64
+    end_token_index: Int64
+    char_span: tuple[Int64, Int64] | None = None
     bounds: list[Box]
 
 
@@ -50,7 +53,7 @@ class PhraseGrounding(msgspec.Struct, frozen=True, rename="camel", tag_field="ty
 class Interaction(msgspec.Struct, frozen=True):
     """One question and its answer; `order` counts from 1."""
 
-    order: int
+    order: Int64
     question: str
     answer: str
 

@@ -6,6 +6,7 @@ EXIF orientation not applied. Pure functions; no Django.
 
 from __future__ import annotations
 
+from array import array
 from typing import TypeAlias
 
 Number: TypeAlias = int | float
@@ -67,10 +68,10 @@ def clamp(box: Box, *, width: int, height: int) -> Box:
 
 
 def is_degenerate(box: Box, *, width: int, height: int) -> bool:
-    """Whether `box` has no area left once written, in pixels or in fractions."""
+    """Whether `box` has no area left once written, in pixels or in fractions, as float32 where a format has no more."""
 
     def flat(candidate: Box) -> bool:
-        xmin, ymin, xmax, ymax = candidate
+        xmin, ymin, xmax, ymax = array("f", candidate)
         return not (xmin < xmax and ymin < ymax)
 
     return flat(box) or flat(to_fractions(box, width=width, height=height))
