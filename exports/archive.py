@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from exports.records import Chunk, Member
 
@@ -179,7 +180,7 @@ def check(path: Path, *, on_bytes: Callable[[int], None] = lambda count: None) -
     try:
         with path.open("rb") as file, path.open("rb") as directory:
             return _check(file, directory, on_bytes)
-    except (struct.error, UnicodeDecodeError, isal_zlib.error) as error:
+    except (struct.error, UnicodeDecodeError, IsalError) as error:
         raise DamagedArchive(f"The archive does not read back: {error}.") from error
 
 

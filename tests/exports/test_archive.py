@@ -1,0 +1,160 @@
+"""The zip is read by readers we did not write: the standard library and Info-ZIP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from isal import isal_zlib
+
+from exports import archive
+from exports.archive import ArchiveWriter, DamagedArchive, UnexpectedBytes
+from exports.records import Expected, Member
+
+TEXT = b'{"asset_id":"1"}\n' * 5000
+
+
+def write(path: Path, *members: Member) -> Path:
+    writer = ArchiveWriter(path)
+    for member in members:
+        writer.add(member)
+    writer.close()
+    return path
+
+
+def unzip_says_it_is_sound(path: Path) -> bool:
+    return subprocess.run(["unzip", "-tqq", str(path)], capture_output=True, check=False).returncode == 0
+
+
+def test_members_read_back(tmp_path: Path) -> None:
+    image = os.urandom(3_000_000)
+    path = write(
+        tmp_path / "a.zip",
+        Member("train/annotations.jsonl", [TEXT, b"", TEXT]),
+        Member("train/images/été 工場 🌊.jpg", [image[:1000], image[1000:]], compressed=False),
+        Member("empty", []),
+    )
+    with zipfile.ZipFile(path) as opened:
+        assert opened.testzip() is None
+        assert opened.namelist() == ["train/annotations.jsonl", "train/images/été 工場 🌊.jpg", "empty"]
+        assert opened.read("train/annotations.jsonl") == TEXT * 2
+        assert opened.read("train/images/été 工場 🌊.jpg") == image
+        text, picture, _ = opened.infolist()
+        assert text.compress_type == zipfile.ZIP_DEFLATED
+        assert text.compress_size < text.file_size / 20
+        assert picture.compress_type == zipfile.ZIP_STORED
+    assert unzip_says_it_is_sound(path)
+
+
+def test_what_was_written_is_told(tmp_path: Path) -> None:
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    written = writer.add(Member("a", [TEXT]))
+    writer.close()
+    assert (written.name, written.size, written.sha256) == ("a", len(TEXT), hashlib.sha256(TEXT).hexdigest())
+
+
+def test_same_members_same_bytes(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.zip", Member("a", [TEXT]), Member("b", [b"x"], compressed=False))
+    again = write(tmp_path / "b.zip", Member("a", [TEXT]), Member("b", [b"x"], compressed=False))
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_a_member_with_other_bytes_than_expected_is_left_out(tmp_path: Path) -> None:
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    writer.add(Member("before", [b"1"], compressed=False))
+    for compressed in (False, True):
+        with pytest.raises(UnexpectedBytes, match=r"photo\.jpg"):
+            writer.add(Member("photo.jpg", [TEXT], compressed, Expected(len(TEXT), 0, "")))
+    writer.add(Member("after", [b"2"], False, Expected(1, zlib.crc32(b"2"), "the hash it came with")))
+    writer.close()
+    with zipfile.ZipFile(tmp_path / "a.zip") as opened:
+        assert opened.namelist() == ["before", "after"]
+        assert opened.testzip() is None
+    assert unzip_says_it_is_sound(tmp_path / "a.zip")
+
+
+def test_a_member_that_breaks_off_is_left_out(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield TEXT
+        raise OSError("the disk went away")
+
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    writer.add(Member("before", [b"1"]))
+    with pytest.raises(OSError, match="went away"):
+        writer.add(Member("broken", broken()))
+    writer.close()
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == ["before"]
+    assert archive.check(tmp_path / "a.zip").members == 1
+
+
+def test_check_tells_size_and_hash(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", Member("a", [TEXT]), Member("b", [TEXT], compressed=False))
+    heard: list[int] = []
+    checked = archive.check(path, on_bytes=heard.append)
+    assert checked.size == path.stat().st_size == sum(heard)
+    assert checked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert checked.members == 2
+
+
+@pytest.mark.parametrize("place", [0.001, 0.2, 0.5, 0.9, 0.999])
+def test_check_finds_a_flipped_bit_anywhere(tmp_path: Path, place: float) -> None:
+    noise = hashlib.sha512(b"seed").digest() * 4000
+    path = write(tmp_path / "a.zip", Member("a", [noise], compressed=False), Member("b", [TEXT]))
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(DamagedArchive):
+        archive.check(path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 1000, -1, -30])
+def test_check_finds_a_cut_file(tmp_path: Path, keep: int) -> None:
+    path = write(tmp_path / "a.zip", Member("a", [TEXT], compressed=False))
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DamagedArchive):
+        archive.check(path)
+
+
+def test_more_members_than_a_plain_zip_can_count(tmp_path: Path) -> None:
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    for number in range(65_600):
+        writer.add(Member(f"{number}", [b"x"], compressed=False, expected=Expected(1, zlib.crc32(b"x"), "")))
+    writer.close()
+    assert len(zipfile.ZipFile(tmp_path / "a.zip").infolist()) == 65_600
+    assert archive.check(tmp_path / "a.zip").members == 65_600
+
+
+ZEROS = bytes(16 * 2**20)
+BEYOND_4_GIB = 257
+
+
+def test_a_deflated_member_beyond_4_gib(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", Member("deflated", (ZEROS for _ in range(BEYOND_4_GIB))))
+    [info] = zipfile.ZipFile(path).infolist()
+    assert info.file_size == BEYOND_4_GIB * len(ZEROS) > 2**32
+    assert archive.check(path).members == 1
+
+
+def test_an_archive_and_a_stored_member_beyond_4_gib(tmp_path: Path) -> None:
+    if shutil.disk_usage(tmp_path).free < 6 * 2**30:
+        pytest.skip("needs 6 GiB of free disk")
+    size, crc = BEYOND_4_GIB * len(ZEROS), 0
+    for _ in range(BEYOND_4_GIB):
+        crc = isal_zlib.crc32_combine(crc, isal_zlib.crc32(ZEROS), len(ZEROS))
+    large = Member("large", (ZEROS for _ in range(BEYOND_4_GIB)), False, Expected(size, crc, ""))
+    path = write(tmp_path / "a.zip", large, Member("after", [b"behind 4 GiB"], compressed=False))
+    try:
+        with zipfile.ZipFile(path) as opened:
+            first, second = opened.infolist()
+            assert first.file_size == size
+            assert second.header_offset > 2**32
+            assert opened.read("after") == b"behind 4 GiB"
+    finally:
+        path.unlink()
