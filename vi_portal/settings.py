@@ -6,7 +6,9 @@ README lists the variables; `.env.example` is the same list as a file to copy.
 
 from __future__ import annotations
 
+import logging
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +22,41 @@ env = Env()
 env.read_env(BASE_DIR / ".env", recurse=False)
 
 
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"DATA_DIR must be a folder that can be written: {error}") from error
+    return path
+
+
 def _local_secret_key(path: Path) -> str:
     """The key of this installation, made on first use and readable by its owner alone."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        path.touch(mode=0o600, exist_ok=True)
-        path.write_text(secrets.token_urlsafe(64))
-        return path.read_text().strip()
+    if not path.exists():
+        aside = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(64))
+        with suppress(FileExistsError):  # web and worker may start at the same moment; one key wins
+            path.hardlink_to(aside)
+        aside.unlink()
+    return path.read_text().strip()
 
 
 try:
     # Where things live
-    DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve()
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    DATA_DIR = _folder(Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve())
     DATABASE: dict[str, Any] = env.dj_db_url(
         "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}", conn_max_age=60
     )
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "files://", validate=validate.Length(min=1))
 
     # Who may reach the portal, and how
+    HOST = env.str("HOST", "127.0.0.1", validate=validate.Length(min=1))
+    PORT = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     DEBUG = env.bool("DEBUG", False)
     SECRET_KEY = env.str("SECRET_KEY", "") or _local_secret_key(DATA_DIR / "secret-key")
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-    CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+    ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+    CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
     HTTPS = env.bool("HTTPS", not DEBUG)
     BEHIND_PROXY = env.bool("BEHIND_PROXY", False)
 
@@ -55,9 +68,14 @@ try:
     JOB_SWEEP_SECONDS = env.float("JOB_SWEEP_SECONDS", 5, validate=validate.Range(min=0.1))
     JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 3, validate=validate.Range(min=1))
 
+    # The worker
+    DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
+    TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
+    CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
+
     # Logs
     LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
-    LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
+    LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
 except (EnvError, OSError, ValueError) as error:
     raise ImproperlyConfigured(f"Vi Portal cannot start: {error}") from error
 
@@ -123,17 +141,21 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SNAPSHOT: dict[str, Any]
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    if not DATABASE["NAME"] or DATABASE["NAME"] == ":memory:":
+        raise ImproperlyConfigured(
+            "Vi Portal cannot start: DATABASE_URL must name a file (sqlite:////folder/portal.sqlite3), "
+            "because web and worker are separate programs."
+        )
     _PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
     DATABASE["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": _PRAGMAS}
     # A deferred transaction takes no write lock; in WAL its first read fixes what it sees.
-    SNAPSHOT = DATABASE | {
-        "OPTIONS": {"transaction_mode": "DEFERRED", "timeout": 20, "init_command": _PRAGMAS}
-    }
+    SNAPSHOT = DATABASE | {"OPTIONS": {"transaction_mode": "DEFERRED", "timeout": 20, "init_command": _PRAGMAS}}
 elif DATABASE["ENGINE"] == "django.db.backends.postgresql":
     from psycopg import IsolationLevel
 
     DATABASE["CONN_HEALTH_CHECKS"] = True
-    SNAPSHOT = DATABASE | {"OPTIONS": {"isolation_level": IsolationLevel.REPEATABLE_READ}}
+    DATABASE["OPTIONS"] = {"connect_timeout": 5} | DATABASE.get("OPTIONS", {})
+    SNAPSHOT = DATABASE | {"OPTIONS": DATABASE["OPTIONS"] | {"isolation_level": IsolationLevel.REPEATABLE_READ}}
 else:
     raise ImproperlyConfigured("Vi Portal cannot start: DATABASE_URL must be sqlite:// or postgresql://")
 
@@ -224,7 +246,6 @@ USE_THOUSAND_SEPARATOR = True
 # Background jobs: the rows are the truth, a message only wakes a worker up.
 
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 1,
@@ -233,7 +254,9 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "interval_max": 0.2,
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = True
+# Its connection is what notices a Redis that restarted. Files have no such trouble, and would keep the messages
+# to every worker there ever was.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = not CELERY_BROKER_URL.startswith("files://")
 CELERY_WORKER_LOST_WAIT = 2
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -256,9 +279,7 @@ elif CELERY_BROKER_URL.startswith(("redis://", "rediss://")):
 elif CELERY_BROKER_URL.startswith(("amqp://", "amqps://")):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
 else:
-    raise ImproperlyConfigured(
-        "Vi Portal cannot start: CELERY_BROKER_URL must be files://, redis:// or amqp://"
-    )
+    raise ImproperlyConfigured("Vi Portal cannot start: CELERY_BROKER_URL must be files://, redis:// or amqp://")
 
 # Logs: one line an event on standard error.
 

@@ -6,6 +6,7 @@ It runs in a thread of every worker. Any number of sweeps at once is safe: all t
 from __future__ import annotations
 
 import logging
+import os
 import threading
 
 from django.conf import settings
@@ -14,6 +15,11 @@ from django.db import connections
 from vi_portal.jobs.models import Worker, kinds
 
 log = logging.getLogger(__name__)
+
+#: Held during a round, and by whoever forks: the new process must not inherit a round half done, nor an open
+#: connection, which SQLite forbids.
+_ROUND = threading.Lock()
+os.register_at_fork(before=_ROUND.acquire, after_in_parent=_ROUND.release, after_in_child=_ROUND.release)
 
 
 def sweep() -> None:
@@ -43,7 +49,8 @@ class Sweeper:
     def _run(self) -> None:
         try:
             while True:
-                self._round()
+                with _ROUND:
+                    self._round()
                 if self._over.wait(settings.JOB_SWEEP_SECONDS):
                     break
             Worker.sign_out(self._worker)
@@ -56,4 +63,5 @@ class Sweeper:
             sweep()
         except Exception:
             log.exception("The sweep failed; it tries again in %s s.", settings.JOB_SWEEP_SECONDS)
+        finally:
             connections.close_all()
