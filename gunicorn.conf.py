@@ -1,0 +1,29 @@
+"""How gunicorn serves the portal: `gunicorn vi_portal.wsgi` reads this by itself.
+
+One server process with many threads: a slow download holds a thread, and threads are cheap; the work that takes a
+CPU is the worker's. Addresses come from the portal's settings.
+"""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vi_portal.settings")
+
+try:
+    from vi_portal import settings
+except ImproperlyConfigured as error:
+    sys.exit(str(error))
+
+bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
+worker_class = "gthread"
+workers = 1
+threads = 64
+keepalive = 15
+graceful_timeout = 30
+control_socket_disable = True
+# Its lines go where the portal's go, in the portal's format.
+logconfig_dict = settings.LOGGING | {
+    "loggers": settings.LOGGING["loggers"] | {"gunicorn.error": {"level": "WARNING", "propagate": True}}
+}
