@@ -1,0 +1,119 @@
+"""TFRecord: one `tf.train.Example` an asset, in shards of bounded size, with what it takes to read them.
+
+TensorFlow writes the shards and is loaded for that alone: companions and preview do without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from exports.formats import vi_tfrecord_features
+from exports.formats.vi_tfrecord_features import FEATURES
+from exports.records import Chunk, Member, Options, Record, Split
+
+#: A shard has room for this many records without images, or for this many bytes of images; both bounds hold at
+#: once, but for the size of the last image.
+RECORDS_A_SHARD = 10_000
+IMAGE_BYTES_A_SHARD = 128 * 1024 * 1024
+
+_READ = 1024 * 1024
+_LISTS = {"string": "bytes_list.value", "int64": "int64_list.value", "float32": "float_list.value"}
+_list_of = {feature.name: attrgetter(_LISTS[feature.dtype]) for feature in FEATURES}
+
+
+def encode(split: Split, options: Options) -> Iterator[Member]:
+    """The shards `annotations-00000-of-000NN.tfrecord`, in the order of the records; at least one, maybe empty.
+
+    Each is spooled in a folder under `options.spool_dir` that goes when the generator ends, however it ends. A
+    member must be used up before the next is asked for.
+    """
+    shards = _shard_count(split, options)
+    numbers = vi_tfrecord_features.number_labels(options.labels)
+    options.spool_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="tfrecord-", dir=options.spool_dir) as folder:
+        spool = Path(folder) / "shard"
+        for index, records in enumerate(_deal(split, options, shards)):
+            _write(spool, records, numbers)
+            name = split.path(f"annotations-{index:05}-of-{shards:05}.tfrecord")
+            yield Member(name, _read(spool), compressed=not options.include_images)
+
+
+def companions(options: Options) -> Iterator[Member]:
+    """The label map, the feature specification, and a program that reads the shards by it."""
+    reader = Path(__file__).with_name("vi_tfrecord_reader.py")
+    yield Member("label_map.pbtxt", vi_tfrecord_features.label_map(options.labels))
+    yield Member("features.json", [vi_tfrecord_features.specification(options).encode()])
+    yield Member("read_tfrecord.py", [reader.read_bytes()])
+
+
+def preview(record: Record, options: Options) -> str:
+    """The features of `record` as JSON, a feature a line."""
+    return vi_tfrecord_features.preview(record, options)
+
+
+def load_tensorflow() -> Any:
+    """The `tensorflow` module. The first call takes seconds: a worker may make it before there is an export."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import tensorflow
+
+    return tensorflow
+
+
+def _write(path: Path, records: Iterable[Record], numbers: Mapping[str, int]) -> None:
+    tf = load_tensorflow()
+    new_example = tf.train.Example
+    columns = vi_tfrecord_features.columns
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            example = new_example()
+            feature = example.features.feature
+            for name, values in columns(record, numbers).items():
+                if values:
+                    _list_of[name](feature[name]).extend(values)
+            writer.write(example.SerializeToString(deterministic=True))
+
+
+def _read(path: Path) -> Iterator[Chunk]:
+    buffer = memoryview(bytearray(_READ))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            yield buffer[:count]
+
+
+# Dealing: a record weighs the share of a shard's room that it takes, of its records and of its image bytes.
+
+
+def _shard_count(split: Split, options: Options) -> int:
+    return max(1, -(-_planned_weight(split, options) // (RECORDS_A_SHARD * IMAGE_BYTES_A_SHARD)))
+
+
+def _planned_weight(split: Split, options: Options) -> int:
+    return _weight(split.count, split.image_bytes if options.include_images else 0)
+
+
+def _weight(records: int, image_bytes: int) -> int:
+    return records * IMAGE_BYTES_A_SHARD + image_bytes * RECORDS_A_SHARD
+
+
+def _deal(split: Split, options: Options, shards: int) -> Iterator[Iterator[Record]]:
+    """The records in order, in `shards` runs of even weight; each is used up before the next is asked for."""
+    records = iter(split.records)
+    planned = _planned_weight(split, options)
+    upcoming = next(records, None)
+    dealt = 0
+
+    def run(number: int) -> Iterator[Record]:
+        nonlocal upcoming, dealt
+        while upcoming is not None and (number == shards or dealt * shards < planned * number):
+            yield upcoming
+            dealt += _weight(1, len(upcoming.image or b""))
+            upcoming = next(records, None)
+
+    for number in range(1, shards + 1):
+        yield run(number)
