@@ -23,7 +23,7 @@ threads = 64
 keepalive = 15
 graceful_timeout = 30
 control_socket_disable = True
-# Its lines go where the portal's go, in the portal's format.
-logconfig_dict = settings.LOGGING | {
-    "loggers": settings.LOGGING["loggers"] | {"gunicorn.error": {"level": "WARNING", "propagate": True}}
-}
+# Its lines go where the portal's go, in the portal's format. The second logger warns of every HEAD request that
+# was answered like a GET, as Django does; the body is dropped all the same.
+_loggers = {"gunicorn.error": {"level": "WARNING", "propagate": True}, "gunicorn.http.wsgi": {"level": "ERROR"}}
+logconfig_dict = settings.LOGGING | {"loggers": settings.LOGGING["loggers"] | _loggers}

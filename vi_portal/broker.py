@@ -160,6 +160,10 @@ class Transport(filesystem.Transport):
         # Each connection binds its queues itself: one that relied on another's would miss a removed table.
         self.state = virtual.BrokerState()
 
+    @property
+    def default_connection_params(self) -> dict[str, Any]:
+        return {}  # there is no host to connect to
+
 
 def _private(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

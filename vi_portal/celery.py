@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vi_portal.settings")
 
 log = logging.getLogger(__name__)
+
+# It warns of root because a pickled message can run anything; ours are JSON.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 broker.register()
 app = Celery("vi_portal")
@@ -41,7 +45,6 @@ def start_sweeping(sender: Any, **_: Any) -> None:
     sweeper = Sweeper(sender.hostname)
     sweeper.start()
     _sweepers.append(sweeper)
-    log.info("Worker %s is ready.", sender.hostname)
 
 
 @signals.worker_shutdown.connect

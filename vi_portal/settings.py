@@ -287,7 +287,7 @@ else:
 
 # Logs: one line an event on standard error.
 
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

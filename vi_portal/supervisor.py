@@ -27,6 +27,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
+from django.shortcuts import resolve_url
 
 from vi_portal.jobs.models import State, Worker, kinds
 
@@ -93,6 +94,7 @@ class Supervisor:
     def run(self) -> bool:
         """True if it was stopped and everything ended by itself. Raises `CannotStart`."""
         check_migrations()
+        check_static_files()
         check_port(settings.HOST, settings.PORT)
         before = {number: signal.signal(number, self._on_signal) for number in _stop_signals()}
         try:
@@ -183,6 +185,12 @@ def check_migrations() -> None:
         connection.close()
 
 
+def check_static_files() -> None:
+    """Raise `CannotStart` unless the style sheets and scripts are where they are served from."""
+    if not settings.DEBUG and not Path(settings.STATIC_ROOT).is_dir():
+        raise CannotStart("The static files are not collected yet. Do it first: python manage.py collectstatic")
+
+
 def check_port(host: str, port: int) -> None:
     """Raise `CannotStart` unless a server could listen there."""
     try:
@@ -222,8 +230,9 @@ def answers(host: str, port: int) -> bool:
     """Whether a web server answers there, whatever it says."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     web = http.client.HTTPConnection(reachable, port, timeout=1)
+    called = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
     try:
-        web.request("HEAD", "/healthz")
+        web.request("GET", resolve_url(settings.LOGIN_URL), headers={"Host": called})
         web.getresponse()
     except (OSError, http.client.HTTPException):
         return False
