@@ -35,10 +35,10 @@ class ExportForm(forms.Form):
     format = forms.CharField(error_messages={"required": "Choose a format."})
     include_images = forms.BooleanField(required=False)
     split = forms.BooleanField(required=False)
-    validation_ratio = forms.CharField(required=False, initial=DEFAULT_RATIO)
+    validation_ratio = forms.CharField(required=False)
     normalized = forms.BooleanField(required=False)
     seed = forms.CharField(required=False)
-    filtered = forms.BooleanField(required=False, initial=True)
+    filtered = forms.BooleanField(required=False)
     search = forms.CharField(required=False, widget=forms.HiddenInput)
     annotated = forms.CharField(required=False, widget=forms.HiddenInput)
     label = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
@@ -51,11 +51,19 @@ class ExportForm(forms.Form):
 
     @classmethod
     def blank(cls, dataset: Dataset, carried: AssetFilter) -> ExportForm:
-        """The form as the dialog opens: the default format that fits, and the filter carried along."""
+        """The form as the dialog opens: the default format that fits, and the filter carried along.
+
+        It is filled in, so that its preview is there at once.
+        """
         fitting = formats_for(dataset)
         chosen = next((each for each in fitting if each.key == DEFAULT_FORMAT), fitting[0])
-        initial: dict[str, Any] = {"format": chosen.key, "include_images": chosen.images_by_default}
-        return cls(dataset=dataset, initial=initial | carried.as_dict())
+        filled: dict[str, Any] = {
+            "format": chosen.key,
+            "include_images": chosen.images_by_default,
+            "validation_ratio": DEFAULT_RATIO,
+            "filtered": True,
+        }
+        return cls(filled | carried.as_dict(), dataset=dataset)
 
     @property
     def cards(self) -> list[FormatCard]:

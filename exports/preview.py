@@ -1,0 +1,128 @@
+"""What an export would come to, told before it is asked for: counts, an estimated size, and the first record.
+
+Only counted, never written: it answers in a moment on any dataset. The counts are kept for as long as the dataset
+stays as it is.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models.functions import Length
+
+from datasets.models import Annotation, AssetQuerySet, Dataset
+from exports.receipt import Receipt
+from exports.records import Options, Record
+from exports.sources import Source
+from exports.spec import ExportSpec
+from exports.splits import validation_size
+
+#: How many assets stand for all when the size of the annotations is estimated.
+SAMPLE = 200
+#: What deflate leaves of annotation text, roughly.
+DEFLATED = Decimal("0.25")
+#: Of each asset: its identifiers and sizes, around the annotations, in characters.
+_AROUND = 160
+MAX_TEXT = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The assets of a selection: all, and those whose annotations make a record, with their images' bytes.
+
+    `text_size` is about how many characters the record of one asset takes.
+    """
+
+    selected: int
+    records: int
+    image_bytes: int
+    text_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRecord:
+    """The record of the first annotated asset, as the format lays it out for a person."""
+
+    filename: str
+    text: str
+    shortened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What `spec` would bring, as the dialog shows it. `train` and `validation` are None without a split."""
+
+    counts: Counts
+    train: int | None
+    validation: int | None
+    estimated_size: int
+    first: FirstRecord | None
+
+    @property
+    def unannotated(self) -> int:
+        return self.counts.selected - self.counts.records
+
+
+def preview(spec: ExportSpec, *, dataset: Dataset) -> Preview:
+    """Count what `spec` selects of `dataset`, and show its first record."""
+    counts = _counts(spec, dataset)
+    train = validation = None
+    if spec.validation_ratio is not None:
+        validation = validation_size(counts.records, spec.validation_ratio)
+        train = counts.records - validation
+    size = int(counts.records * counts.text_size * DEFLATED)
+    return Preview(
+        counts=counts,
+        train=train,
+        validation=validation,
+        estimated_size=size + (counts.image_bytes if spec.include_images else 0),
+        first=_first_record(spec, dataset),
+    )
+
+
+def _counts(spec: ExportSpec, dataset: Dataset) -> Counts:
+    key = f"export-preview:{dataset.pk}:{dataset.revision}:{hash(spec.filter)}"
+    kept: Counts | None = cache.get(key)
+    if kept is None:
+        kept = _count(spec.filter.apply(dataset.assets.all()))
+        cache.set(key, kept)
+    return kept
+
+
+def _count(assets: AssetQuerySet) -> Counts:
+    annotated = Q(Exists(Annotation.objects.filter(asset=OuterRef("pk"))))
+    found = assets.annotate(is_annotated=annotated).aggregate(
+        selected=Count("pk"),
+        records=Count("pk", filter=Q(is_annotated=True)),
+        image_bytes=Sum("size", filter=Q(is_annotated=True), default=0),
+    )
+    sample = list(assets.annotated().order_by("pk").values_list("pk", flat=True)[:SAMPLE])
+    texts = Annotation.objects.filter(asset__in=sample).aggregate(size=Sum(Length("contents"), default=0))
+    return Counts(**found, text_size=texts["size"] // max(len(sample), 1) + _AROUND)
+
+
+def _first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None:
+    """None where there is no readable one among the first few."""
+    first = spec.filter.apply(dataset.assets.all()).annotated().order_by("pk")
+    ids = array("q", first.values_list("pk", flat=True)[:3])
+    with Source.open(dataset, spec) as source, Receipt(Path(settings.SPOOL_DIR)) as receipt:
+        record = next(source.records(ids, receipt.part("")), None)
+    if record is None:
+        return None
+    text = spec.encoding.preview(record, _options(spec, record))
+    return FirstRecord(record.original_filename, text[:MAX_TEXT], shortened=len(text) > MAX_TEXT)
+
+
+def _options(spec: ExportSpec, record: Record) -> Options:
+    return Options(
+        normalized=spec.normalized,
+        include_images=spec.include_images,
+        labels=(),
+        spool_dir=Path(settings.SPOOL_DIR),
+    )

@@ -1,0 +1,195 @@
+"""The Annotations tab: the export dialog, the job history, and what may be done with a job.
+
+Each view serves the whole page to a browser without JavaScript and its own piece of it to htmx.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
+
+from datasets.filters import AssetFilter
+from datasets.models import Dataset
+from exports.dispatch import repeat_export, request_export
+from exports.forms import ExportForm, formats_for
+from exports.history import history, may_alter
+from exports.models import ExportJob
+from exports.preview import preview
+from exports.spec import SpecError
+from vi_portal.accounts.models import Membership
+from vi_portal.accounts.requests import SignedInRequest
+from vi_portal.jobs.models import Refused
+
+MAY_NOT_EXPORT = "You may look at this dataset, but not export it. Ask an owner of the organization to allow it."
+MAY_NOT_ALTER = "Only {owner} or an editor of the organization may do this."
+DONE = "exports:done"
+
+
+@require_GET
+def annotations(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    """The page."""
+    dataset, membership = _dataset_and_membership(request, pk)
+    carried = AssetFilter.parse(request.GET)
+    context = _history_context(dataset, membership, request.GET) | {
+        "tab": "annotations",
+        "formats": formats_for(dataset),
+        "carried_count": carried.apply(dataset.assets.all()).count() if carried else None,
+        "has_annotations": dataset.assets.all().annotated().exists(),
+    }
+    return render(request, "exports/page.html", context)
+
+
+@require_GET
+def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    """The history alone, asked for again and again while a job on it is active."""
+    dataset, membership = _dataset_and_membership(request, pk)
+    return render(request, "exports/_job_history.html", _history_context(dataset, membership, request.GET))
+
+
+@require_http_methods(["GET", "POST"])
+def export(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    """The dialog, and the export it asks for."""
+    dataset, membership = _dataset_and_membership(request, pk)
+    _require_export(membership)
+    if request.method != "POST":
+        form = ExportForm.blank(dataset, AssetFilter.parse(request.GET))
+        return _dialog(request, form, piece="exports/_export_dialog.html")
+    form = ExportForm(request.POST, dataset=dataset)
+    if form.is_valid():
+        try:
+            request_export(form.spec, dataset=dataset, user=request.user)
+        except SpecError as error:
+            form.refuse(error)
+        else:
+            return _changed(request, dataset, membership)
+    return _dialog(request, form, piece="exports/_export_form.html")
+
+
+@require_POST
+def export_preview(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    """The dialog again, with what the options typed so far would bring. Nothing is exported."""
+    dataset, membership = _dataset_and_membership(request, pk)
+    _require_export(membership)
+    return _dialog(request, ExportForm(request.POST, dataset=dataset), piece="exports/_export_form.html")
+
+
+@require_POST
+def cancel(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    job, membership = _job_and_membership(request, pk)
+    _require_alter(job, membership)
+    try:
+        job.cancel(by=request.user.display_name)
+    except Refused:
+        messages.info(request, "This export was already over, so there was nothing to cancel.")
+    return _changed(request, job.dataset, membership)
+
+
+@require_POST
+def repeat(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    """Retry what failed, rebuild what expired: the same options and the same seed, as a new job."""
+    job, membership = _job_and_membership(request, pk)
+    _require_export(membership)
+    try:
+        repeat_export(job, user=request.user)
+    except SpecError as error:
+        messages.error(request, str(error))
+    return _changed(request, job.dataset, membership)
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+    """The question whether, and the deletion of a job with its archive."""
+    job, membership = _job_and_membership(request, pk)
+    _require_alter(job, membership)
+    if request.method != "POST":
+        context = {"dataset": job.dataset, "job": job, "place": request.GET.urlencode()}
+        return _piece_or_page(request, "exports/_delete_dialog.html", context)
+    try:
+        job.discard()
+    except Refused:
+        messages.error(request, "This export is still in progress. Cancel it first, then delete it.")
+    return _changed(request, job.dataset, membership)
+
+
+# Fetch and authorize: what is another organization's does not exist
+
+
+def _dataset_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Dataset, Membership]:
+    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=pk)
+    return dataset, Membership.objects.get(user=request.user, organization=dataset.organization_id)
+
+
+def _job_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[ExportJob, Membership]:
+    visible = ExportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user))
+    job = get_object_or_404(visible.select_related("dataset", "user"), pk=pk)
+    return job, Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
+
+
+def _require_export(membership: Membership) -> None:
+    if not membership.may_export:
+        raise PermissionDenied(MAY_NOT_EXPORT)
+
+
+def _require_alter(job: ExportJob, membership: Membership) -> None:
+    _require_export(membership)
+    if not may_alter(job, membership):
+        owner = job.user.display_name if job.user else "its owner"
+        raise PermissionDenied(MAY_NOT_ALTER.format(owner=owner))
+
+
+# Answers
+
+
+def _history_context(dataset: Dataset, membership: Membership, query: QueryDict) -> dict[str, Any]:
+    """What the history's templates need. `place` is the query that leads back to this very view of it."""
+    carried = AssetFilter.parse(query)
+    found = history(dataset, membership, page=query.get("page"))
+    page = {"page": str(found.page.number)} if found.page.number > 1 else {}
+    return {
+        "dataset": dataset,
+        "membership": membership,
+        "history": found,
+        "carried": carried,
+        "query": carried.as_query(),
+        "place": urlencode(carried.as_dict() | page),
+    }
+
+
+def _dialog(request: SignedInRequest, form: ExportForm, *, piece: str) -> HttpResponse:
+    form.full_clean()
+    context = {
+        "dataset": form.dataset,
+        "form": form,
+        "preview": preview(form.spec, dataset=form.dataset),
+    }
+    return _piece_or_page(request, piece, context)
+
+
+def _piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any]) -> HttpResponse:
+    """`piece` for htmx; without it, a page with the dialog in it."""
+    if request.htmx:
+        return render(request, piece, context | {"modal": True})
+    dialog = piece.replace("_form", "_dialog")
+    return render(request, "exports/dialog_page.html", context | {"dialog": dialog, "tab": "annotations"})
+
+
+def _changed(request: SignedInRequest, dataset: Dataset, membership: Membership) -> HttpResponse:
+    """The history as it is now: swapped in by htmx where it is on the page, come back to otherwise."""
+    context = _history_context(dataset, membership, request.GET)
+    here = reverse("annotations", args=[dataset.pk])
+    back = f"{here}?{context['place']}" if context["place"] else here
+    if not request.htmx:
+        return redirect(back)
+    if urlsplit(request.htmx.current_url or "").path != here:
+        return HttpResponseClientRedirect(back)
+    response = render(request, "exports/_changed_history.html", context)
+    return trigger_client_event(reswap(retarget(response, "#job-history"), "morph"), DONE)
