@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -70,6 +70,7 @@ Contents: TypeAlias = PhraseGrounding | Vqa | Freeform
 _BoxesOf: TypeAlias = Callable[[GroundedPhrase], Iterable[Box]]
 
 _decoder: msgspec.json.Decoder[Contents] = msgspec.json.Decoder(Contents)
+_labels_decoder = msgspec.json.Decoder(list[dict[str, int]])
 _encoder = msgspec.json.Encoder()
 
 
@@ -210,7 +211,12 @@ def dump_labels(contents: Contents) -> str:
 
 def parse_labels(text: str) -> dict[str, int]:
     """The inverse of `dump_labels`."""
-    return msgspec.json.decode(text, type=dict[str, int])
+    return parse_many_labels([text])[0]
+
+
+def parse_many_labels(texts: Sequence[str]) -> list[dict[str, int]]:
+    """`parse_labels` of each of `texts`, much quicker than one by one."""
+    return _labels_decoder.decode(f"[{','.join(texts)}]")
 
 
 def _with_boxes(contents: PhraseGrounding, boxes: _BoxesOf) -> PhraseGrounding:

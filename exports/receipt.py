@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -43,9 +43,9 @@ class LabelCounts:
         self._counts: Counter[str] = Counter()
         self._pending: Counter[str] = Counter()
 
-    def add(self, labels: str) -> None:
+    def add(self, texts: Sequence[str]) -> None:
         # Most texts recur; they are taken apart once for many.
-        self._pending[labels] += 1
+        self._pending.update(texts)
         if len(self._pending) >= _PENDING:
             self._settle()
 
@@ -59,10 +59,12 @@ class LabelCounts:
         return self._counts.total()
 
     def _settle(self) -> None:
-        for text, times in self._pending.items():
-            for label, count in contents_module.parse_labels(text).items():
-                known = label in self._counts or len(self._counts) < MAX_LABELS
-                self._counts[label if known else OTHER_LABELS] += count * times
+        counts = self._counts
+        parsed = contents_module.parse_many_labels(list(self._pending))
+        for labels, times in zip(parsed, self._pending.values(), strict=True):
+            for label, count in labels.items():
+                known = label in counts or len(counts) < MAX_LABELS
+                counts[label if known else OTHER_LABELS] += count * times
         self._pending.clear()
 
 
@@ -98,11 +100,10 @@ class PartReceipt:
         self.assets = self.annotations = self.images = 0
         self.labels = LabelCounts()
 
-    def wrote_asset(self) -> None:
+    def wrote_asset(self, labels: Sequence[str]) -> None:
+        """An asset was written with one annotation for each of the `labels` texts."""
         self.assets += 1
-
-    def wrote_annotation(self, labels: str) -> None:
-        self.annotations += 1
+        self.annotations += len(labels)
         self.labels.add(labels)
 
     def wrote_image(self) -> None:
@@ -188,9 +189,7 @@ class Receipt:
         if not expected:
             self._example(asset, reason)
 
-    def note(
-        self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any
-    ) -> None:
+    def note(self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any) -> None:
         """Something about `asset` that the reader of the export should know."""
         self._noted.setdefault(group, Counter())[kind] += 1
         self._warnings.append({"what": f"{group}: {kind}", **asset._asdict(), "reason": reason, **facts})

@@ -17,8 +17,8 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Case, F, Sum, When
-from django.db.models.functions import Now
+from django.db.models import Case, F, IntegerField, Sum, When
+from django.db.models.functions import Cast, Now
 from isal import isal_zlib
 
 from datasets import contents as contents_module
@@ -91,9 +91,7 @@ class Source:
         and of everything left out.
         """
         for chunk in _chunks(ids):
-            annotations = {
-                asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))
-            }
+            annotations = {asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))}
             for asset in self._asset_rows(chunk):
                 record = self._record(asset, annotations.get(asset.pk, []), receipt)
                 if record is not None:
@@ -128,13 +126,15 @@ class Source:
         whole = When(flawed=False, contents_normalized__isnull=False, then="contents_normalized")
         text = Case(whole, default="contents") if self.spec.normalized else F("contents")
         rows = Annotation.objects.using("snapshot").filter(asset__in=chunk).order_by("asset_id", "pk")
-        return rows.values_list("asset_id", "uid", "category", text, "labels", "flawed")
+        # As an integer it needs no conversion, row by row, on the way from SQLite.
+        flawed = Cast("flawed", IntegerField())
+        return rows.values_list("asset_id", "uid", "category", text, "labels", flawed)
 
     def _record(self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt) -> Record | None:
-        opening = _OPENINGS[self.dataset.type]
-        annotations = []
+        opening, typed = _OPENINGS[self.dataset.type], self.spec.encoding.typed
+        annotations, all_labels = [], []
         for _, uid, category, text, labels, flawed in rows:
-            if flawed or self.spec.encoding.typed or not text.startswith(opening):
+            if flawed or typed or not text.startswith(opening):
                 try:
                     annotation, labels = self._opened(asset, uid, category, text, labels, flawed, receipt)
                 except ContentsError as error:
@@ -143,14 +143,14 @@ class Source:
             else:
                 annotation = AnnotationRecord(uid, category, text)
             annotations.append(annotation)
-            receipt.wrote_annotation(labels)
+            all_labels.append(labels)
         if not annotations:
             receipt.skipped_asset(asset.name, "none of its annotations can be read")
             return None
         if asset.filename != asset.member_name:
             receipt.renamed(asset.name, asset.member_name)
         image = self._image_inside(asset, receipt)
-        receipt.wrote_asset()
+        receipt.wrote_asset(all_labels)
         return Record(
             asset.uid,
             asset.member_name,
@@ -184,9 +184,7 @@ class Source:
         else:
             parsed = contents_module.parse(text)
         if not isinstance(parsed, DatasetType(self.dataset.type).contents_type):
-            raise ContentsError(
-                f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset."
-            )
+            raise ContentsError(f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset.")
         return AnnotationRecord(uid, category, text, parsed), labels
 
     def _image_inside(self, asset: _AssetRow, receipt: PartReceipt) -> bytes | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from json.encoder import encode_basestring as _quoted
 
 import msgspec
 
 from exports.records import Member, Options, Record, Split
 
 _CHUNK_CHARACTERS = 256 * 1024
-_json = msgspec.json.Encoder()
 
 
 def encode(split: Split, options: Options) -> Iterator[Member]:
@@ -34,15 +34,15 @@ def line(record: Record) -> str:
     """
     annotations = ",".join(
         [
-            f'{{"id":{_text(annotation.id)},"category":{_text(annotation.category)},"contents":{annotation.contents}}}'
-            for annotation in record.annotations
+            f'{{"id":{_quoted(uid)},"category":{_category(category)},"contents":{contents}}}'
+            for uid, category, contents, _ in record.annotations
         ]
     )
     original = ""
     if record.original_filename != record.filename:
-        original = f'"original_filename":{_text(record.original_filename)},'
+        original = f'"original_filename":{_quoted(record.original_filename)},'
     return (
-        f'{{"asset_id":{_text(record.asset_id)},"filename":{_text(record.filename)},{original}'
+        f'{{"asset_id":{_quoted(record.asset_id)},"filename":{_quoted(record.filename)},{original}'
         f'"width":{record.width},"height":{record.height},"annotations":[{annotations}]}}'
     )
 
@@ -66,5 +66,5 @@ def _joined(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _text(value: str | None) -> str:
-    return "null" if value is None else _json.encode(value).decode()
+def _category(category: str | None) -> str:
+    return "null" if category is None else _quoted(category)
