@@ -165,14 +165,17 @@ def specification(options: Options) -> str:
 
 
 def preview(record: Record, options: Options) -> str:
-    """The features of `record` as JSON, a feature a line; of an image only the size is told."""
+    """The features of `record` as JSON, a feature a line; of an image only the size is told.
+
+    Where `options` know no labels, their numbers are left out rather than shown wrong.
+    """
     filled = columns(record, number_labels(options.labels))
     if record.image is not None:
         filled["image/encoded"] = (f"({len(record.image)} bytes)".encode(),)
     lines = [
         f"  {_json(feature.name)}: {_readable(filled[feature.name], feature)}"
         for feature in FEATURES
-        if filled.get(feature.name)
+        if filled.get(feature.name) and (options.labels or not feature.name.endswith("/label"))
     ]
     return "{\n" + ",\n".join(lines) + "\n}"
 

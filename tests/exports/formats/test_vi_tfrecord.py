@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import (  # type: ignore[import-untyped]
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+)
 
-from datasets.contents import Contents, GroundedPhrase, Interaction, PhraseGrounding, Vqa
+from datasets.contents import Contents, GroundedPhrase, Interaction, PhraseGrounding, Vqa, repair
+from datasets.geometry import Box
 from exports.formats import vi_tfrecord
 from exports.formats.vi_tfrecord_features import FEATURES
 from exports.records import AnnotationRecord, Member, Options, Record, Split
@@ -53,7 +59,12 @@ print(json.dumps(found))
 
 
 def options(tmp_path: Path, *, labels: tuple[str, ...] = (), **changes: Any) -> Options:
-    fields = {"normalized": False, "include_images": False, "labels": labels, "spool_dir": tmp_path / "spool"}
+    fields: dict[str, Any] = {
+        "normalized": False,
+        "include_images": False,
+        "labels": labels,
+        "spool_dir": tmp_path / "spool",
+    }
     return Options(**fields | changes)
 
 
@@ -71,7 +82,7 @@ def record(number: int, *contents: Contents, **changes: Any) -> Record:
     return Record(f"asset-{number}", name, name, 1000 + number, 800, annotations, "image/jpeg")._replace(**changes)
 
 
-def phrase(text: str, *boxes: tuple[float, ...], **fields: Any) -> GroundedPhrase:
+def phrase(text: str, *boxes: Box, **fields: Any) -> GroundedPhrase:
     places = {"start_token_index": 1, "end_token_index": 2, "char_span": (2, 2 + len(text))}
     return GroundedPhrase(phrase=text, bounds=list(boxes), **places | fields)  # type: ignore[arg-type]
 
@@ -213,6 +224,14 @@ def test_every_box_says_its_phrase_number_and_annotation(exports: dict[str, Any]
     assert [text(name) for name in second["image/object/class/text"]] == ["赤いバルブ", "🔧"]
     assert second["image/object/class/label"] == [3, 4]
     assert third["image/object/class/label"] == []
+
+
+@pytest.mark.parametrize("sliver", [(4000.0001, 0, 4000.0002, 9), (0, 49999.999, 9, 50000)])
+def test_a_box_too_thin_for_float32_is_left_out_beforehand(sliver: Box) -> None:
+    kept, flaws = repair(PhraseGrounding("", [phrase("dust", sliver, (1, 1, 2, 2))]), width=50000, height=50000)
+    assert isinstance(kept, PhraseGrounding)
+    assert [flaw.kind for flaw in flaws] == ["degenerate"]
+    assert kept.grounded_phrases[0].bounds == [(1, 1, 2, 2)]
 
 
 def test_questions_and_answers_read_back(exports: dict[str, Any]) -> None:
@@ -437,6 +456,12 @@ def test_the_preview_is_json_in_the_order_of_the_table(tmp_path: Path) -> None:
     assert shown["image/object/bbox/xmin"] == [0.1, 5]
     assert shown["image/object/class/label"] == [3, 4]
     assert list(shown) == [feature.name for feature in FEATURES if feature.name in shown]
+
+
+def test_the_preview_shows_no_numbers_for_labels_it_does_not_know(tmp_path: Path) -> None:
+    shown = json.loads(vi_tfrecord.preview(VALVES[1], options(tmp_path)))
+    assert "image/object/class/label" not in shown
+    assert shown["image/object/class/text"] == ["赤いバルブ", "🔧"]
 
 
 def test_the_preview_counts_the_bytes_of_an_image(tmp_path: Path) -> None:
