@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import template
 from django.core.paginator import Page
+
+from datasets.filters import AssetFilter
 
 register = template.Library()
 
@@ -20,9 +23,7 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
     """Where one is, where one may go, and who one is. Two queries."""
     request = context["request"]
     dataset = context.get("dataset")
-    memberships = list(
-        request.user.memberships.select_related("organization").order_by("organization__name", "pk")
-    )
+    memberships = list(request.user.memberships.select_related("organization").order_by("organization__name", "pk"))
     chosen = str(dataset.organization_id if dataset else request.session.get(ORGANIZATION_KEY, ""))
     membership = next((each for each in memberships if str(each.organization_id) == chosen), None)
     if membership is None and memberships:
@@ -49,3 +50,10 @@ def pagination(page: Page[Any], query: str = "") -> dict[str, Any]:
         "numbers": numbers,
         "ellipsis": page.paginator.ELLIPSIS,
     }
+
+
+@register.simple_tag
+def filter_link(current: AssetFilter, **changes: str) -> str:
+    """The address of the same page with the filter changed."""
+    query = replace(current, **changes).as_query()
+    return f"?{query}" if query else "?"

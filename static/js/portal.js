@@ -74,3 +74,55 @@ function complain(text) {
 document.addEventListener("htmx:sendError", () => complain("The portal does not answer. Check your connection; the page tries again when you do."));
 document.addEventListener("htmx:responseError", (event) =>
   complain(`The portal answered with an error (${event.detail.xhr.status}). Reload the page and try again.`));
+
+/* One asset: pointing at a phrase lights up its boxes and dims the others, and the reverse. A click keeps it lit. */
+
+let kept = null;
+
+function light(viewer, source) {
+  const groups = source ? source.dataset.groups.split(" ") : [];
+  viewer.classList.toggle("has-lit", groups.length > 0);
+  viewer.querySelectorAll("[data-groups]").forEach((part) => {
+    part.classList.toggle("is-lit", part.dataset.groups.split(" ").some((group) => groups.includes(group)));
+  });
+}
+
+function partOf(target) {
+  const part = target instanceof Element ? target.closest("[data-groups]") : null;
+  return part && { part, viewer: part.closest("[data-viewer]") };
+}
+
+for (const kind of ["pointerover", "focusin"]) {
+  document.addEventListener(kind, (event) => {
+    const found = partOf(event.target);
+    if (found) light(found.viewer, found.part);
+  });
+}
+
+for (const kind of ["pointerout", "focusout"]) {
+  document.addEventListener(kind, (event) => {
+    const found = partOf(event.target);
+    if (found && !partOf(event.relatedTarget)) light(found.viewer, kept);
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const found = partOf(event.target);
+  if (!found) return;
+  event.preventDefault();
+  kept = kept === found.part ? null : found.part;
+  light(found.viewer, kept);
+});
+
+/* Keys: links with data-key are followed when that key is pressed and nothing is being typed. */
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && kept) {
+    light(kept.closest("[data-viewer]"), null);
+    kept = null;
+  }
+  const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+  if (typing || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const link = document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
+  if (link) link.click();
+});

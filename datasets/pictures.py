@@ -1,0 +1,77 @@
+"""The image files of assets, for the pages: the uploaded bytes and the thumbnails, behind the same wall.
+
+Uploaded bytes are never trusted: only what a decoder identified as a raster image is shown as one, and nothing in
+them may run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+
+from datasets.images import ensure_thumbnail
+from datasets.models import Asset
+from vi_portal.accounts.requests import SignedInRequest
+
+#: What browsers draw as an image and nothing else.
+SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif"})
+
+_A_WEEK = 7 * 24 * 60 * 60
+
+
+@require_safe
+def image(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponseBase:
+    """The bytes as they were uploaded."""
+    asset = _asset_for(request, pk, uid)
+    shown = asset.mime_type in SHOWN_TYPES
+    return _file_response(
+        request,
+        asset.file,
+        tag=f'"{asset.sha256}"' if asset.sha256 else None,
+        filename=asset.member_name,
+        content_type=asset.mime_type if shown else "application/octet-stream",
+        as_attachment=not shown or "download" in request.GET,
+    )
+
+
+@require_safe
+def thumbnail(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponseBase:
+    """A small JPEG of the image."""
+    asset = _asset_for(request, pk, uid)
+    return _file_response(
+        request,
+        ensure_thumbnail(asset) or "",
+        tag=f'"small-{asset.sha256}"' if asset.sha256 else None,
+        filename=f"{asset.uid}.jpg",
+        content_type="image/jpeg",
+    )
+
+
+def _asset_for(request: SignedInRequest, pk: UUID, uid: str) -> Asset:
+    visible = Asset.objects.filter(dataset__organization__memberships__user=request.user)
+    return get_object_or_404(visible, dataset=pk, uid=uid)
+
+
+def _file_response(request: SignedInRequest, key: str, *, tag: str | None, **described: Any) -> HttpResponseBase:
+    """The stored file `key`, or 304 where the browser has it. Raises `Http404` where it is not there."""
+    response: HttpResponseBase | None = get_conditional_response(request, etag=tag)
+    if response is None:
+        try:
+            if not key:
+                raise FileNotFoundError("There is no file.")
+            response = FileResponse(default_storage.open(key), **described)
+        except OSError as error:
+            raise Http404("The image is not here.") from error
+    if tag:
+        response["ETag"] = tag
+        response["Cache-Control"] = f"private, max-age={_A_WEEK}"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
