@@ -14,13 +14,13 @@ from concurrent.futures import TimeoutError as TooLate
 from pathlib import Path
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import connections
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kombu import Connection
 
 from vi_portal.jobs.models import Worker
 
@@ -90,7 +90,11 @@ def _broker() -> None:
         _folder_of_messages()
         return
     try:
-        with current_app.connection_for_write(connect_timeout=CONNECT_SECONDS) as connection:
+        with Connection(
+            settings.CELERY_BROKER_URL,
+            connect_timeout=CONNECT_SECONDS,
+            transport_options=settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+        ) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_SECONDS)
     except Exception as error:
         raise Unwell(f"The broker cannot be reached ({type(error).__name__}).") from error

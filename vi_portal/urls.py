@@ -1,9 +1,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from vi_portal.health import healthz
+
 urlpatterns = [
     path("", include("datasets.urls")),
     path("", include("exports.urls")),
     path("", include("vi_portal.accounts.urls")),
+    path("healthz", healthz),
     path("admin/", admin.site.urls),
 ]

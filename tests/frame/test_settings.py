@@ -1,0 +1,112 @@
+"""The settings: a wrong value is refused with its name, and the defaults are fit to be deployed."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+
+
+def manage(*arguments: str, data_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run manage.py as on a machine where nothing but `environment` is set."""
+    clean = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir), **environment}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=clean, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DEBUG", "perhaps"),
+        ("PORT", "70000"),
+        ("JOB_LEASE_SECONDS", "soon"),
+        ("CELERY_ACKS_LATE", "late"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "chatty"),
+        ("DATABASE_URL", "mysql://portal:hunter2@db/portal"),
+        ("DATABASE_URL", "no address"),
+        ("DATABASE_URL", "sqlite://"),
+        ("CELERY_BROKER_URL", "sqs://key:hunter2@"),
+        ("DATA_DIR", "/dev/null/portal"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(tmp_path: Path, variable: str, value: str) -> None:
+    outcome = manage("check", **{"data_dir": tmp_path, variable: value})
+
+    assert outcome.returncode != 0
+    assert outcome.stdout == ""
+    assert outcome.stderr.startswith("Vi Portal cannot start: ")
+    assert outcome.stderr.count("\n") == 1
+    assert variable in outcome.stderr
+    assert "hunter2" not in outcome.stderr
+
+
+def test_the_defaults_pass_the_deployment_check_without_a_warning(tmp_path: Path) -> None:
+    outcome = manage("check", "--deploy", "--fail-level", "DEBUG", data_dir=tmp_path)
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert "no issues (0 silenced)" in outcome.stdout
+
+
+def test_the_secret_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
+    manage("check", data_dir=tmp_path)
+    key = (tmp_path / "secret-key").read_text()
+    manage("check", data_dir=tmp_path)
+
+    assert len(key) >= 50
+    assert (tmp_path / "secret-key").read_text() == key
+    assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["secret-key"]
+
+
+def test_a_connection_option_in_the_address_of_the_database_is_kept_for_both_connections(tmp_path: Path) -> None:
+    outcome = manage(
+        *("shell", "--no-imports", "--verbosity", "0", "--command"),
+        "from django.conf import settings; print([d['OPTIONS']['sslmode'] for d in settings.DATABASES.values()])",
+        data_dir=tmp_path,
+        DATABASE_URL="postgresql://portal@db/portal?sslmode=require",
+    )
+
+    assert outcome.stdout.strip() == "['require', 'require']"
+
+
+def test_the_web_process_does_not_load_tensorflow(tmp_path: Path) -> None:
+    program = (
+        "import sys, vi_portal.wsgi, vi_portal.urls; from django.core.checks import run_checks; run_checks(); "
+        "print('tensorflow' in sys.modules)"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert outcome.stdout.strip() == "False"
+
+
+def test_the_example_lists_every_variable() -> None:
+    read = set(re.findall(r'env(?:\.\w+)?\(\s*"([A-Z_]+)"', (ROOT / "vi_portal/settings.py").read_text()))
+    listed = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+
+    assert listed == read
+
+
+def test_the_two_locks_agree_and_name_no_registry() -> None:
+    runtime, development = ((ROOT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock"))
+    pin = re.compile(r"^[\w.-]+==[^ ]+(?: ; .*?)?(?= \\$)", flags=re.MULTILINE)
+
+    assert set(pin.findall(runtime)) <= set(pin.findall(development))
+    assert pin.findall(runtime)
+    assert "://" not in runtime + development
