@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 from django.db import models
@@ -56,9 +57,7 @@ class ExportJob(Job):
         ]
         constraints: ClassVar = [
             *Job.Meta.constraints,
-            models.UniqueConstraint(
-                fields=["archive"], name="export_archive_once", condition=~models.Q(archive="")
-            ),
+            models.UniqueConstraint(fields=["archive"], name="export_archive_once", condition=~models.Q(archive="")),
         ]
 
     def __str__(self) -> str:
@@ -103,9 +102,7 @@ class ExportJob(Job):
     @property
     def archive_filename(self) -> str:
         """What the downloaded file is called."""
-        return storage.download_name(
-            dataset=self.dataset.name, format_key=self.format, moment=self.created_at
-        )
+        return storage.download_name(dataset=self.dataset.name, format_key=self.format, moment=self.created_at)
 
     # Mutators
 
@@ -126,9 +123,19 @@ class ExportJob(Job):
         for job in cls.objects.expired()[:100]:
             storage.delete(job.archive)
             cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
-        for leftover in storage.files():
-            owner = cls.objects.filter(pk=leftover.job_id)
-            published = owner.filter(state=State.FINISHED, archive=leftover.key).exists()
-            being_written = owner.filter(state=State.RUNNING, lease_token=leftover.token).exists()
-            if not published and not being_written:
-                storage.delete(leftover.key)
+        # Files first, rows after: a file is never seen without the row that made it.
+        found = storage.files()
+        while files := list(islice(found, 500)):
+            rows = cls.objects.filter(pk__in={file.job_id for file in files})
+            owners = {row.pk: row for row in rows.only("state", "archive", "lease_token")}
+            for file in files:
+                if not _is_owned(file, owners.get(file.job_id)):
+                    storage.remove(file)
+
+
+def _is_owned(file: storage.StoredFile, job: ExportJob | None) -> bool:
+    if job is None:
+        return False
+    published = job.state == State.FINISHED and job.archive == file.key
+    being_written = job.state == State.RUNNING and job.lease_token == file.token
+    return published or being_written
