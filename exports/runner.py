@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -51,11 +52,11 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         return
     log.info("Export %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
     assert job.lease_token is not None
-    part = storage.part_path(job.pk, job.lease_token)
+    part, spool = storage.part_path(job.pk, job.lease_token), storage.spool_path(job.pk, job.lease_token)
     progress = progress or Progress()
     try:
         with Lease(job, progress) as lease:
-            _export(job, part, lease, progress)
+            _export(job, part, spool, lease, progress)
     except (LeaseLost, Refused):
         log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
     except OperationalError:
@@ -74,14 +75,12 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         _settle(lambda: job.fail(reason))
     finally:
         part.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
 
 
-def _export(job: ExportJob, part: Path, lease: Lease, progress: Progress) -> None:
-    with (
-        Source.open(job.dataset, job.spec) as source,
-        Receipt(part.parent) as receipt,
-    ):
-        plan = _plan(source, receipt, progress)
+def _export(job: ExportJob, part: Path, spool: Path, lease: Lease, progress: Progress) -> None:
+    with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
+        plan = _plan(source, receipt, spool, progress)
         _write(plan, source, receipt, part, lease=lease, progress=progress, job=job)
     checked = _check(part, lease, progress)
     lease.check()
@@ -100,7 +99,7 @@ class _Plan:
         return sum(len(part.ids) for part in self.parts)
 
 
-def _plan(source: Source, receipt: Receipt, progress: Progress) -> _Plan:
+def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> _Plan:
     """Which assets go where. Raises `ExportFailed` when there is nothing to write."""
     progress.enter("Planning", until=2, total=1)
     spec = source.spec
@@ -118,8 +117,6 @@ def _plan(source: Source, receipt: Receipt, progress: Progress) -> _Plan:
             "Annotate some, or drop the filter."
         )
     images = {part.name: source.image_bytes(part.ids) if spec.include_images else 0 for part in parts}
-    spool = Path(settings.SPOOL_DIR)
-    spool.mkdir(parents=True, exist_ok=True)
     labels = source.labels() if spec.encoding.typed else ()
     options = Options(spec.normalized, spec.include_images, labels, spool)
     return _Plan(source.count_selected(), parts, images, options)
@@ -201,9 +198,7 @@ def _account(plan: _Plan, receipt: Receipt) -> None:
             f"and {receipt.assets_skipped} skipped."
         )
     if not receipt.assets_written:
-        raise ExportFailed(
-            "None of the annotations could be read, so nothing was written. The log names each."
-        )
+        raise ExportFailed("None of the annotations could be read, so nothing was written. The log names each.")
 
 
 def _head(job: ExportJob, source: Source) -> dict[str, Any]:
@@ -228,9 +223,7 @@ def _check(part: Path, lease: Lease, progress: Progress) -> Checked:
     return archive.check(part, on_bytes=advance)
 
 
-def _publish(
-    job: ExportJob, part: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: Any
-) -> None:
+def _publish(job: ExportJob, part: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: Any) -> None:
     """One rename makes the file visible, one update the row; if that is refused, the file goes."""
     key = storage.publish(part)
     counts = {part.name: part.assets for part in receipt.parts}

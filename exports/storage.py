@@ -1,13 +1,15 @@
 """Where archives live, and the signed links they are fetched by.
 
-A job's archive is written aside as `<job>-<token>.part` and published by one rename to `<job>-<token>.zip`; the
-token is that of the lease, so two workers that believe they hold one job never touch each other's file.
+A job's archive is written aside as `<job>-<token>.part` and published by one rename to `<job>-<token>.zip`; what
+an encoder keeps meanwhile is in a folder `<job>-<token>.spool`. The token is that of the lease, so two workers that
+believe they hold one job never touch each other's files.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.utils.text import get_valid_filename
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip)")
+_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip|spool)")
 
 
 class LinkExpired(Exception):
@@ -33,9 +35,15 @@ class LinkInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    key: str
+    """A file (or spool folder) that was made for one attempt at one job."""
+
+    path: Path
     job_id: uuid.UUID
     token: uuid.UUID
+
+    @property
+    def key(self) -> str:
+        return self.path.name
 
 
 def part_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
@@ -43,6 +51,13 @@ def part_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
     folder = Path(settings.ARCHIVE_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{job_id}-{token}.part"
+
+
+def spool_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
+    """A folder for what an encoder keeps while it runs."""
+    folder = Path(settings.SPOOL_DIR) / f"{job_id}-{token}.spool"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def publish(part: Path) -> str:
@@ -70,14 +85,20 @@ def delete(key: str) -> None:
 
 
 def files() -> Iterator[StoredFile]:
-    """Every file under a job's key, published or not."""
-    try:
-        entries = sorted(Path(settings.ARCHIVE_DIR).iterdir())
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if match := _KEY.fullmatch(entry.name):
-            yield StoredFile(key=entry.name, job_id=uuid.UUID(match[1]), token=uuid.UUID(match[2]))
+    """Every file and spool folder that carries a job's name, published or not."""
+    for folder in (Path(settings.ARCHIVE_DIR), Path(settings.SPOOL_DIR)):
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        for entry in entries:
+            if match := _KEY.fullmatch(entry.name):
+                yield StoredFile(entry, uuid.UUID(match[1]), uuid.UUID(match[2]))
+
+
+def remove(file: StoredFile) -> None:
+    """Remove a file or a spool folder, if it is there."""
+    if file.path.is_dir():
+        shutil.rmtree(file.path, ignore_errors=True)
+    else:
+        file.path.unlink(missing_ok=True)
 
 
 def download_name(*, dataset: str, format_key: str, moment: datetime) -> str:
@@ -94,9 +115,7 @@ def sign(job_id: uuid.UUID, *, user_id: int) -> str:
 def check_signature(signature: str, *, job_id: uuid.UUID, user_id: int) -> None:
     """Raise `LinkExpired` or `LinkInvalid` unless `signature` was made for this job and this user."""
     try:
-        _signer().unsign(
-            f"{job_id}.{user_id}:{signature}", max_age=timedelta(hours=settings.DOWNLOAD_LINK_HOURS)
-        )
+        _signer().unsign(f"{job_id}.{user_id}:{signature}", max_age=timedelta(hours=settings.DOWNLOAD_LINK_HOURS))
     except SignatureExpired as error:
         raise LinkExpired("This download link has expired.") from error
     except BadSignature as error:

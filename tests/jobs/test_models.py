@@ -217,6 +217,11 @@ def test_leftovers_go_and_archives_stay_until_they_expire(valves: Dataset, setti
     abandoned.write_bytes(b"x")
     _, cancelled = make(State.FAILED, ".part")
     _, unpublished = make(State.QUEUED, ".zip")
+    spool = settings.SPOOL_DIR / f"{running.pk}-{uuid.uuid4()}.spool"
+    spool.mkdir(parents=True)
+    (spool / "shard").write_bytes(b"x")
+    current_spool = settings.SPOOL_DIR / f"{running.pk}-{token}.spool"
+    current_spool.mkdir()
     foreign = folder / "notes.txt"
     foreign.write_bytes(b"x")
 
@@ -226,5 +231,6 @@ def test_leftovers_go_and_archives_stay_until_they_expire(valves: Dataset, setti
     assert fresh(old).archive == ""
     assert fresh(old).has_expired
     assert fresh(whole).has_archive
-    for gone in (old_file, abandoned, cancelled, unpublished):
+    assert list(settings.SPOOL_DIR.iterdir()) == [current_spool]
+    for gone in (old_file, abandoned, cancelled, unpublished, spool):
         assert not gone.exists()
