@@ -8,6 +8,7 @@ _folder = tempfile.TemporaryDirectory(prefix="vi-portal-tests-")
 os.environ["DATA_DIR"] = _folder.name
 os.environ.setdefault("HTTPS", "off")
 os.environ["DEBUG"] = "off"
+(Path(_folder.name) / "static").mkdir()
 
 from vi_portal.settings import *  # noqa: E402, F403
 from vi_portal.settings import DATABASES, STORAGES  # noqa: E402
