@@ -1,0 +1,74 @@
+"""The documents tell the truth: what they name exists, and what exists is named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from exports.formats.vi_tfrecord_features import FEATURES
+from exports.registry import FORMATS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "vi_portal" / "settings.py").read_text()
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+OURS = {"import_dataset", "seed_demo", "export_dataset", "serve"}
+
+
+def test_every_format_is_described_and_every_format_described_exists() -> None:
+    assert set(re.findall(r"^### .* \(`(\w+)`\)$", README, re.MULTILINE)) == set(FORMATS)
+
+
+def test_every_setting_is_documented_and_every_setting_documented_exists() -> None:
+    read = set(re.findall(r"env(?:\.\w+)?\(\s*\"([A-Z_]+)\"", SETTINGS))
+    table = README[README.index("## Settings") :]
+    documented = {name for row in re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE) for name in row.split("`")[1::2]}
+    assert documented == read
+    assert set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)) == read
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
+def test_commands_named_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make ([a-z]+)\b(?=`| +#|;|,|\n)", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+    for command in re.findall(r"manage\.py (\w+)", text):
+        assert command in get_commands(), command
+
+
+def test_options_of_our_commands_named_exist() -> None:
+    for command, rest in re.findall(r"manage\.py (\w+)((?:.|\\\n)*?)\n(?:```|$)", README):
+        if command in OURS:
+            known = load_command_class(get_commands()[command], command).create_parser("manage.py", command).format_help()
+            for option in re.findall(r"--[a-z-]+", rest):
+                assert option in known, f"{command} {option}"
+
+
+def test_features_named_exist() -> None:
+    named = set(re.findall(r"\b(?:image|phrase|annotation|vqa)/[a-z_/]+", README))
+    assert named - {"image/object/bbox"} <= {feature.name for feature in FEATURES}
+    assert len(named) > 10
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
+def test_files_linked_exist(document: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_files_of_the_tree_exist() -> None:
+    tree = (ROOT / "ARCHITECTURE.md").read_text().split("```")[1]
+    folder = ROOT
+    for line in tree.strip().splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = ROOT / name
+            assert folder.is_dir(), name
+        elif line.startswith("  ") and not line.startswith("   "):
+            for part in re.split(r",\s*", line.strip().split("  ")[0]):
+                found = [folder / part, folder / f"{part}.py"]
+                assert any(path.exists() for path in found), f"{folder.name}/{part}"
