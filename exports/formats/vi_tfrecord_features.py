@@ -71,7 +71,7 @@ _UNKNOWN_SPAN = (NO_TOKEN, NO_TOKEN)
 
 
 def columns(record: Record, numbers: Mapping[str, int]) -> Columns:
-    """The columns of `record`; a feature without values may be missing.
+    """The columns of `record`: those of its kind of contents, empty ones included.
 
     `numbers` are the labels' in the label map; a label that is not in it has number 0.
     """
@@ -98,33 +98,49 @@ def columns(record: Record, numbers: Mapping[str, int]) -> Columns:
 
 
 def _grounding_columns(contents: Sequence[PhraseGrounding], numbers: Mapping[str, int]) -> Columns:
-    phrases = [phrase for grounding in contents for phrase in grounding.grounded_phrases]
-    owners = [index for index, grounding in enumerate(contents) for _ in grounding.grounded_phrases]
-    texts = [phrase.phrase.encode() for phrase in phrases]
-    labels = [numbers.get(phrase.phrase, 0) for phrase in phrases]
-    spans = [phrase.char_span or _UNKNOWN_SPAN for phrase in phrases]
-    counts = [len(phrase.bounds) for phrase in phrases]
-    boxes = [box for phrase in phrases for box in phrase.bounds]
+    phrases = [
+        (
+            index,
+            phrase.phrase,
+            *(phrase.char_span or _UNKNOWN_SPAN),
+            phrase.start_token_index,
+            phrase.end_token_index,
+            phrase.bounds,
+        )
+        for index, grounding in enumerate(contents)
+        for phrase in grounding.grounded_phrases
+    ]
+    owners, words, char_starts, char_ends, token_starts, token_ends, bounds = _transposed(phrases, 7)
+    xmins, ymins, xmaxs, ymaxs = _transposed(list(chain.from_iterable(bounds)), 4)
+    texts = [word.encode() for word in words]
+    labels = [numbers.get(word, 0) for word in words]
+    counts = list(map(len, bounds))
     return {
         "annotation/caption": [grounding.caption.encode() for grounding in contents],
         "phrase/text": texts,
         "phrase/annotation": owners,
-        "phrase/char_start": [start for start, _ in spans],
-        "phrase/char_end": [end for _, end in spans],
-        "phrase/token_start": [phrase.start_token_index for phrase in phrases],
-        "phrase/token_end": [phrase.end_token_index for phrase in phrases],
+        "phrase/char_start": char_starts,
+        "phrase/char_end": char_ends,
+        "phrase/token_start": token_starts,
+        "phrase/token_end": token_ends,
         "phrase/box_count": counts,
-        "image/object/bbox/xmin": [box[0] for box in boxes],
-        "image/object/bbox/ymin": [box[1] for box in boxes],
-        "image/object/bbox/xmax": [box[2] for box in boxes],
-        "image/object/bbox/ymax": [box[3] for box in boxes],
+        "image/object/bbox/xmin": xmins,
+        "image/object/bbox/ymin": ymins,
+        "image/object/bbox/xmax": xmaxs,
+        "image/object/bbox/ymax": ymaxs,
         "image/object/class/text": _per_box(texts, counts),
         "image/object/class/label": _per_box(labels, counts),
         "image/object/annotation": _per_box(owners, counts),
     }
 
 
-def _per_box(values: Sequence[Any], counts: Sequence[int]) -> list[Any]:
+def _transposed(rows: Sequence[tuple[Any, ...]], width: int) -> Iterable[tuple[Any, ...]]:
+    return zip(*rows, strict=True) if rows else repeat((), width)
+
+
+def _per_box(values: Sequence[Any], counts: list[int]) -> Sequence[Any]:
+    if counts.count(1) == len(counts):
+        return values
     return list(chain.from_iterable(map(repeat, values, counts)))
 
 
