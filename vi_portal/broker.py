@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: A file left half-written, or claimed by a reader that died, is removed after this long.
 LEFTOVER_SECONDS = 3600
+#: So long a reader without messages waits before it looks around.
+PATIENCE_SECONDS = 0.4
 
 
 def register() -> None:
@@ -163,6 +165,11 @@ class Transport(filesystem.Transport):
     @property
     def default_connection_params(self) -> dict[str, Any]:
         return {}  # there is no host to connect to
+
+    def drain_events(self, connection: Any, timeout: float | None = None, **options: Any) -> None:
+        """As of any transport, but it waits a short time at most: a worker looks for a stop only in between."""
+        patience = min(timeout or PATIENCE_SECONDS, PATIENCE_SECONDS)
+        super().drain_events(connection, timeout=patience, **options)
 
 
 def _private(folder: Path) -> Path:

@@ -44,6 +44,12 @@ class CannotStart(Exception):
     """The portal cannot be run here and now; the message says why and what to do."""
 
 
+def worker_command(name: str) -> list[str]:
+    """The module and arguments of a worker: a process that takes messages and sweeps, and one that does the jobs."""
+    pool = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+    return ["celery", "--quiet", "--app", "vi_portal", "worker", *pool, "--hostname", name]
+
+
 class Program:
     """A child process with a session, and so a process group, of its own: a Ctrl-C here does not reach it."""
 
@@ -127,12 +133,7 @@ class Supervisor:
 
     def _start_worker(self) -> None:
         self._worker_name = f"worker-{secrets.token_hex(4)}@{socket.gethostname()}"
-        self._worker = Program(
-            *("celery", "--quiet", "--app", "vi_portal", "worker"),
-            *("--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle"),
-            *("--hostname", self._worker_name),
-            orphaned=signal.SIGKILL,
-        )
+        self._worker = Program(*worker_command(self._worker_name), orphaned=signal.SIGKILL)
 
     def _look_after_worker(self) -> None:
         if self._worker is None:

@@ -15,7 +15,7 @@ from django.conf import settings
 ROOT = Path(settings.BASE_DIR)
 
 
-def manage(*arguments: str, data_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def manage(data_dir: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run manage.py as on a machine where nothing but `environment` is set."""
     clean = {"PATH": os.environ["PATH"], "DATA_DIR": str(data_dir), **environment}
     return subprocess.run(
@@ -40,7 +40,7 @@ def manage(*arguments: str, data_dir: Path, **environment: str) -> subprocess.Co
     ],
 )
 def test_a_wrong_value_is_refused_by_name(tmp_path: Path, variable: str, value: str) -> None:
-    outcome = manage("check", **{"data_dir": tmp_path, variable: value})
+    outcome = manage(tmp_path, "check", **{variable: value})
 
     assert outcome.returncode != 0
     assert outcome.stdout == ""
@@ -51,16 +51,16 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, variable: str, value: 
 
 
 def test_the_defaults_pass_the_deployment_check_without_a_warning(tmp_path: Path) -> None:
-    outcome = manage("check", "--deploy", "--fail-level", "DEBUG", data_dir=tmp_path)
+    outcome = manage(tmp_path, "check", "--deploy", "--fail-level", "DEBUG")
 
     assert outcome.returncode == 0, outcome.stderr
     assert "no issues (0 silenced)" in outcome.stdout
 
 
 def test_the_secret_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    manage("check", data_dir=tmp_path)
+    manage(tmp_path, "check")
     key = (tmp_path / "secret-key").read_text()
-    manage("check", data_dir=tmp_path)
+    manage(tmp_path, "check")
 
     assert len(key) >= 50
     assert (tmp_path / "secret-key").read_text() == key
@@ -70,9 +70,9 @@ def test_the_secret_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
 
 def test_a_connection_option_in_the_address_of_the_database_is_kept_for_both_connections(tmp_path: Path) -> None:
     outcome = manage(
+        tmp_path,
         *("shell", "--no-imports", "--verbosity", "0", "--command"),
         "from django.conf import settings; print([d['OPTIONS']['sslmode'] for d in settings.DATABASES.values()])",
-        data_dir=tmp_path,
         DATABASE_URL="postgresql://portal@db/portal?sslmode=require",
     )
 

@@ -1,0 +1,87 @@
+"""The portal as its users run it: real processes, over the database of the test run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from django.db import connection
+from django.db.models import Model
+
+from datasets.models import Dataset
+from tests import cast
+
+Answer = TypeVar("Answer")
+
+
+def environment(data_dir: Path, **more: str) -> dict[str, str]:
+    """What a process of the portal needs to work on this test's database, with everything in a hurry."""
+    database = connection.settings_dict
+    address = (
+        f"sqlite:///{database['NAME']}"
+        if connection.vendor == "sqlite"
+        else "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
+    )
+    return {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(data_dir),
+        "DATABASE_URL": address,
+        "JOB_LEASE_SECONDS": "2",
+        "JOB_GRACE_SECONDS": "0.5",
+        "JOB_SWEEP_SECONDS": "0.2",
+        "TENSORFLOW_WARM_UP": "off",
+        **more,
+    }
+
+
+def wait_until(condition: Callable[[], Answer], *, within: float = 20.0) -> Answer:
+    """The first answer of `condition` that is true; an error when there was none `within` so many seconds."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if answer := condition():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"It did not come true within {within} s.")
+
+
+def processes(data_dir: Path) -> dict[int, str]:
+    """The portal's processes over `data_dir`, whoever started them: process id and command line."""
+    mark = f"DATA_DIR={data_dir}".encode()
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if command:  # a zombie has none
+                    found[int(entry.name)] = command
+        except OSError:
+            continue
+    return found
+
+
+def make_large(dataset: Dataset, *, assets: int, annotations: int) -> None:
+    """Give `dataset` so many assets, each with so many annotations, in one statement a table."""
+    pattern = cast.make_annotation(cast.make_asset(dataset, "pattern.jpg"))
+    names = dict.fromkeys(("filename", "member_name", "member_key"), "'image_' || n || '.jpg'")
+    _multiply(pattern.asset, times=assets - 1, **names)
+    new = f"datasets_asset.uid <> '{pattern.asset.uid}'"
+    _multiply(pattern, times=annotations, beside="datasets_asset", where=new, asset_id="datasets_asset.id")
+    dataset.touch()
+
+
+def _multiply(row: Model, *, times: int, beside: str = "", where: str = "true", **changes: str) -> None:
+    """Copy `row` so often for each row of the table `beside`, with `changes` and a uid of its own."""
+    table, fields = row._meta.db_table, [field for field in row._meta.concrete_fields if not field.primary_key]
+    columns = [str(field.column) for field in fields]
+    changes["uid"] = "'copy-' || n"
+    values = [changes.get(column, f"pattern.{column}") for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {times}) "
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} "
+            f"FROM {', '.join(filter(None, [f'{table} AS pattern', 'c', beside]))} WHERE pattern.id = %s AND {where}",
+            [row.pk],
+        )
