@@ -60,7 +60,7 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
 
 def _skip_rest(file: BinaryIO) -> int:
     skipped = 0
-    while text := file.readline(MAX_LINE_BYTES):
+    while text := file.readline(2**20):
         skipped += len(text)
         if text.endswith(b"\n"):
             break
