@@ -30,7 +30,7 @@ test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word"
 check: $(VENV)/.development ## Check style, types, import rules, templates, migrations and the deployment settings
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/lint-imports --no-logo 2>&1 | tail -n 40
+	@told=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$told"; exit 1; }
 	@$(BIN)/djlint --quiet --check --lint templates
 	@$(BIN)/mypy .
 	@$(BIN)/python manage.py makemigrations --check --dry-run
