@@ -19,12 +19,14 @@ TONES = 10
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A box as SVG wants it: numbers as plain text, in px of the image."""
+    """A box as SVG wants it: numbers as plain text, in px of the image. Its name stands at the corner that is seen."""
 
     x: str
     y: str
     width: str
     height: str
+    name_x: str
+    name_y: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,14 @@ def back_to_front(groups: Iterable[Group]) -> list[Group]:
 
 def rectangle(box: Box) -> Rectangle:
     xmin, ymin, xmax, ymax = box
-    return Rectangle(_plain(xmin), _plain(ymin), _plain(xmax - xmin), _plain(ymax - ymin))
+    return Rectangle(
+        _plain(xmin), _plain(ymin), _plain(xmax - xmin), _plain(ymax - ymin), _plain(max(xmin, 0)), _plain(max(ymin, 0))
+    )
 
 
 def _group(phrase: GroundedPhrase, number: int, tone: int, *, width: int, height: int) -> Group:
-    drawn, flat = [], []
+    drawn: list[Box] = []
+    flat: list[Box] = []
     for box in phrase.bounds:
         seen = geometry.clamp(box, width=width, height=height)
         (flat if geometry.is_degenerate(seen, width=width, height=height) else drawn).append(box)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from datasets import drawing
-from datasets.contents import Contents, Freeform, Interaction, PhraseGrounding, Vqa
+from datasets.contents import Contents, ContentsError, Freeform, Interaction, PhraseGrounding, Vqa
 from datasets.drawing import Caption, Group
-from datasets.models import Annotation, Asset
+from datasets.models import Annotation, Asset, Dataset
 from datasets.pictures import SHOWN_TYPES
 
 #: With more boxes than this, names are drawn only over those that are lit up.
@@ -17,12 +17,13 @@ MAX_NAMED_BOXES = 12
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One annotation; exactly one of caption, interactions and text is set."""
+    """One annotation: a caption, interactions or a text; or the reason why it cannot be read."""
 
     annotation: Annotation
     caption: Caption | None = None
     interactions: tuple[Interaction, ...] = ()
     text: str = ""
+    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Sheet:
 
 def sheet_of(asset: Asset, *, ranked: Sequence[str] = ()) -> Sheet:
     """The sheet of `asset`; `ranked` are the dataset's most frequent phrases. One query."""
-    rows = [(annotation, annotation.parsed) for annotation in asset.annotations.order_by("pk")]
+    rows = [(annotation, _parsed(annotation)) for annotation in asset.annotations.order_by("pk")]
     tone_of = drawing.tones(
         (
             phrase.phrase
@@ -82,8 +83,28 @@ def sheet_of(asset: Asset, *, ranked: Sequence[str] = ()) -> Sheet:
     return sheet
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    asset: Asset
+    text: str
+
+
+def latest_texts(dataset: Dataset, *, count: int) -> list[Text]:
+    """What was last written freely in `dataset`. One query."""
+    rows = Annotation.objects.filter(asset__dataset=dataset).select_related("asset").order_by("-pk")[:count]
+    parsed = [(row.asset, _parsed(row)) for row in rows]
+    return [Text(asset, contents.text) for asset, contents in parsed if isinstance(contents, Freeform)]
+
+
+def _parsed(annotation: Annotation) -> Contents | ContentsError:
+    try:
+        return annotation.parsed
+    except ContentsError as error:
+        return error
+
+
 def _entry(
-    annotation: Annotation, contents: Contents, asset: Asset, tone_of: dict[str, int], first_number: int
+    annotation: Annotation, contents: Contents | ContentsError, asset: Asset, tone_of: dict[str, int], first_number: int
 ) -> Entry:
     match contents:
         case PhraseGrounding():
@@ -99,3 +120,5 @@ def _entry(
             return Entry(annotation, interactions=tuple(sorted(interactions, key=lambda each: each.order)))
         case Freeform(text=text):
             return Entry(annotation, text=text)
+        case ContentsError():
+            return Entry(annotation, problem=str(contents))

@@ -15,6 +15,7 @@ from django.core.cache import cache
 from django.db.models import Avg, Count, Max, Min, Q, Sum
 
 from datasets.contents import parse_labels
+from datasets.drawing import TONES
 from datasets.filters import AssetFilter
 from datasets.models import Annotation, Asset, Dataset
 
@@ -44,11 +45,15 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A phrase with its boxes, or an answer with its interactions, counted; `share` is of the largest, 0 to 1."""
+    """A phrase with its boxes, or an answer with its interactions, counted.
+
+    `share` is of the largest, 0 to 1; `tone` is the color of its boxes all over the dataset's pages.
+    """
 
     text: str
     count: int
     share: float
+    tone: int
 
     @property
     def width(self) -> str:
@@ -168,7 +173,7 @@ def _distribution(dataset: Dataset) -> Labels:
     ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:TOP_LABELS]
     largest = max(ranked[0][1], 1) if ranked else 1
     return Labels(
-        top=tuple(Label(text, count, count / largest) for text, count in ranked),
+        top=tuple(Label(text, count, count / largest, rank % TONES) for rank, (text, count) in enumerate(ranked)),
         distinct=len(counter),
         total=sum(counter.values()),
     )

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, TextField, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Length
 
 from datasets import contents, drawing
-from datasets.contents import PhraseGrounding
+from datasets.contents import GroundedPhrase, PhraseGrounding
 from datasets.drawing import Rectangle
 from datasets.models import Annotation, Asset, DatasetType
 
@@ -56,10 +57,10 @@ class _Row(NamedTuple):
 def tiles(assets: Sequence[Asset], *, kind: str, ranked: Sequence[str] = ()) -> list[Tile]:
     """`assets` as tiles, in order; `ranked` are the dataset's most frequent phrases. One query."""
     annotations: dict[int, list[_Row]] = defaultdict(list)
-    drawable = Value("")
+    drawable: Combinable = Value("", output_field=TextField())
     if kind == DatasetType.PHRASE_GROUNDING:
         short = When(length__lte=MAX_DRAWN_CHARACTERS, then=F("contents"))
-        drawable = Case(short, default=drawable)
+        drawable = Case(short, default=drawable, output_field=TextField())
     rows = (
         Annotation.objects.filter(asset__in=assets)
         .annotate(length=Length("contents"), drawn=drawable)
@@ -82,12 +83,7 @@ def _note(rows: Sequence[_Row], kind: str) -> str:
 
 
 def _shapes(rows: Sequence[_Row], ranked: Sequence[str]) -> tuple[Shape, ...]:
-    phrases = [
-        phrase
-        for parsed in (contents.parse(row.drawn) for row in rows if row.drawn)
-        if isinstance(parsed, PhraseGrounding)
-        for phrase in parsed.grounded_phrases
-    ]
+    phrases = [phrase for row in rows for phrase in _phrases(row)]
     tone_of = drawing.tones((phrase.phrase for phrase in phrases), ranked=ranked)
     shapes = (
         Shape(drawing.rectangle(box), tone_of[phrase.phrase])
@@ -96,3 +92,14 @@ def _shapes(rows: Sequence[_Row], ranked: Sequence[str]) -> tuple[Shape, ...]:
         if box[0] < box[2] and box[1] < box[3]
     )
     return tuple(islice(shapes, MAX_SHAPES))
+
+
+def _phrases(row: _Row) -> list[GroundedPhrase]:
+    """None where they cannot be read: the asset's own page says why."""
+    if not row.drawn:
+        return []
+    try:
+        parsed = contents.parse(row.drawn)
+    except contents.ContentsError:
+        return []
+    return parsed.grounded_phrases if isinstance(parsed, PhraseGrounding) else []

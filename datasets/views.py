@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 
 from datasets import statistics
 from datasets.filters import AssetFilter
-from datasets.models import Annotation, Asset, Dataset, DatasetQuerySet, DatasetType
-from datasets.sheet import sheet_of
+from datasets.models import Asset, Dataset, DatasetQuerySet, DatasetType
+from datasets.sheet import latest_texts, sheet_of
 from datasets.templatetags.portal import ORGANIZATION_KEY
 from datasets.tiles import tiles
 from vi_portal.accounts.models import Organization
@@ -50,9 +50,6 @@ def explorer(request: SignedInRequest) -> HttpResponse:
 def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """What the dataset amounts to."""
     dataset = _dataset_for(request, pk)
-    texts = Annotation.objects.none()
-    if dataset.type == DatasetType.FREEFORM:
-        texts = Annotation.objects.filter(asset__dataset=dataset).select_related("asset").order_by("-pk")
     context = {
         "dataset": dataset,
         "tab": "overview",
@@ -60,7 +57,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
         "labels": statistics.labels_of(dataset),
         "images": statistics.images_of(dataset),
         "preview": dataset.assets.order_by("pk")[:PREVIEW_SIZE],
-        "texts": texts[:TEXTS_SIZE],
+        "texts": latest_texts(dataset, count=TEXTS_SIZE) if dataset.type == DatasetType.FREEFORM else [],
     }
     return render(request, "datasets/overview.html", context)
 
@@ -127,8 +124,8 @@ def _organization_for(request: SignedInRequest) -> Organization | None:
             raise Http404(f"“{asked}” is not the id of an organization.") from error
         request.session[ORGANIZATION_KEY] = str(organization.pk)
         return organization
-    remembered = mine.filter(pk=request.session.get(ORGANIZATION_KEY))
-    return remembered.first() or mine.first()
+    remembered = request.session.get(ORGANIZATION_KEY)
+    return (mine.filter(pk=remembered).first() if remembered else None) or mine.first()
 
 
 def _with_covers(organization: Organization) -> DatasetQuerySet:

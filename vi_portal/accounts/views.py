@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.contrib.auth import views
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_htmx.http import HttpResponseClientRefresh
 
-
-class SignIn(views.LoginView):
-    """The sign-in page. A partial that finds its session over makes the whole page come here."""
-
-    template_name = "accounts/sign_in.html"
-    redirect_authenticated_user = True
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.headers.get("HX-Request"):
-            return HttpResponseClientRefresh()
-        return super().dispatch(request, *args, **kwargs)
+_login = LoginView.as_view(template_name="accounts/sign_in.html", redirect_authenticated_user=True)
+_logout = LogoutView.as_view()
 
 
-sign_in = SignIn.as_view()
-sign_out = views.LogoutView.as_view()
+@login_not_required
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    """The sign-in page. A partial whose session is over makes its whole page come here."""
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRefresh()
+    return _login(request)
+
+
+@login_not_required
+def sign_out(request: HttpRequest) -> HttpResponseBase:
+    """Over and out; signing out twice is no mistake."""
+    return _logout(request)
