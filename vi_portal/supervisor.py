@@ -122,7 +122,7 @@ class Supervisor:
         announced = False
         while not self._stops:
             if self._web.exit_code is not None:
-                self._say(f"The web server stopped (exit code {self._web.exit_code}); its lines above say why.")
+                self._say(f"The web server stopped by itself (exit code {self._web.exit_code}), so the portal stops.")
                 return False
             self._look_after_worker()
             if not announced and answers(settings.HOST, settings.PORT):

@@ -166,6 +166,19 @@ def test_a_database_without_tables_is_told(settings: Any, monkeypatch: pytest.Mo
         check_migrations()
 
 
+def test_only_the_process_that_does_the_jobs_loads_tensorflow(serve: Callable[..., Served], tmp_path: Path) -> None:
+    portal = serve(TENSORFLOW_WARM_UP="on")
+    portal.wait_until_whole()
+    _, child = portal.find("celery")
+
+    def heavy() -> list[int]:
+        return [pid for pid in processes(tmp_path) if "/tensorflow/" in Path(f"/proc/{pid}/maps").read_text()]
+
+    wait_until(heavy, within=60)
+    assert portal.health()["status"] == "ok"
+    assert heavy() == [child]
+
+
 # Jobs at the end
 
 
