@@ -149,14 +149,14 @@ def _decode(file: Source, filename: str) -> _Picture:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise _too_large(filename)
-        mime_type = _mime_type(image)
-        orientation = _orientation(image)
         thumbnail, flaw = None, ""
         try:
             thumbnail = _thumbnail(image)
         except Exception as error:  # Damaged bytes make decoders raise anything at all.
             flaw = _flaw(error)
-    return _Picture(width, height, mime_type, orientation, flaw, thumbnail)
+        # Only now, for asking a PNG for its EXIF decodes it, and a second decoding hides what failed in the first.
+        orientation = _orientation(image)
+        return _Picture(width, height, _mime_type(image), orientation, flaw, thumbnail)
 
 
 def _too_large(filename: str) -> ImageTooLarge:

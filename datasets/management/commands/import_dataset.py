@@ -19,6 +19,7 @@ from vi_portal.accounts.models import Organization
 from vi_portal.jobs.progress import Progress
 
 _FIRST_ORGANIZATION = "My organization"
+_GO_ON = "What was stored stays; run the command again to finish."
 
 
 class Command(BaseCommand):
@@ -58,7 +59,9 @@ class Command(BaseCommand):
                 dataset.delete()
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
-            raise CommandError("Interrupted. What was stored stays; run the command again to finish.") from None
+            raise CommandError(f"Interrupted. {_GO_ON}") from None
+        except OSError as error:
+            raise CommandError(f"The import stopped: {error.strerror or error}. {_GO_ON}") from error
         self._print(dataset, summary)
 
     def _import(self, dataset: Dataset, images: Path | None, annotations: Path | None) -> Summary:
@@ -82,17 +85,17 @@ class Command(BaseCommand):
         self.stdout.write(f"lines:       {summary.lines_read:,} read, {summary.lines_refused:,} refused")
         self.stdout.write(f"annotations: {summary.annotations}")
         if summary.boxes:
-            self.stdout.write(
-                f"boxes:       {summary.boxes:,} read, {_boxes(summary.degenerate_boxes, 'degenerate')}, "
-                f"{_boxes(summary.outside_boxes, 'reaching outside the image')}"
-            )
-        if summary.missing_images:
-            self.stdout.write(f"{summary.missing_images:,} assets have no image file.")
+            boxes = [f"{summary.boxes:,} read"]
+            boxes += _some(summary.degenerate_boxes, "degenerate box", "degenerate boxes")
+            boxes += _some(summary.outside_boxes, "box outside its image", "boxes outside their images")
+            self.stdout.write(f"boxes:       {', '.join(boxes)}")
+        for words in _some(summary.missing_images, "asset has no image file.", "assets have no image file."):
+            self.stdout.write(words)
 
 
-def _boxes(number: int, what: str) -> str:
-    noun = "box" if number == 1 else "boxes"
-    return f"{number:,} {noun} {what}" if " " in what else f"{number:,} {what} {noun}"
+def _some(number: int, singular: str, plural: str) -> list[str]:
+    """`number` with its noun; nothing for none."""
+    return [f"{number:,} {singular if number == 1 else plural}"] if number else []
 
 
 def _organization(name_or_id: str | None) -> Organization:
