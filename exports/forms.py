@@ -28,8 +28,6 @@ class FormatCard(NamedTuple):
 class ExportForm(forms.Form):
     """What the dialog asks. `search`, `annotated` and `label` carry the filter of the Assets page; it counts
     while `filtered` is on.
-
-    `spec` is there after validation, with the defaults in place of whatever was refused.
     """
 
     format = forms.CharField(error_messages={"required": "Choose a format."})
@@ -43,11 +41,10 @@ class ExportForm(forms.Form):
     annotated = forms.CharField(required=False, widget=forms.HiddenInput)
     label = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
 
-    spec: ExportSpec
-
     def __init__(self, *args: Any, dataset: Dataset, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.dataset = dataset
+        self._spec = ExportSpec()
 
     @classmethod
     def blank(cls, dataset: Dataset, carried: AssetFilter) -> ExportForm:
@@ -64,6 +61,12 @@ class ExportForm(forms.Form):
             "filtered": True,
         }
         return cls(filled | carried.as_dict(), dataset=dataset)
+
+    @property
+    def spec(self) -> ExportSpec:
+        """What is asked, with the defaults in place of whatever is refused."""
+        self.is_valid()
+        return self._spec
 
     @property
     def cards(self) -> list[FormatCard]:
@@ -91,7 +94,7 @@ class ExportForm(forms.Form):
             ratio = self._accepted(lambda: parse_ratio(given.get("validation_ratio", "")), otherwise=None)
             seed = self._accepted(lambda: parse_seed(given.get("seed", "")), otherwise=None)
             spec = replace(spec, validation_ratio=ratio, seed=seed)
-        self.spec = spec
+        self._spec = spec
         return given
 
     def refuse(self, error: SpecError) -> None:

@@ -28,6 +28,9 @@ PAGE_SIZE = 25
 #: What the runner calls an asset that had nothing to write. That is no fault of the export.
 EXPECTED_SKIP = "no annotations"
 
+#: How many kinds of warnings the row itself tells; its details have them all.
+_TOLD_AT_ONCE = 2
+
 #: How each kind of warning is told, for one and for several.
 _TOLD = {
     ("annotations", "skipped"): ("1 annotation skipped", "{} annotations skipped"),
@@ -78,7 +81,8 @@ class HistoryRow:
         if job.state == State.FAILED:
             return job.failure
         if self.warnings:
-            return f"Finished with warnings: {', '.join(self.warnings)}"
+            told, more = self.warnings[:_TOLD_AT_ONCE], len(self.warnings) - _TOLD_AT_ONCE
+            return f"Finished with warnings: {', '.join(told)}" + (f", and {more} more" if more > 0 else "")
         return ""
 
     @cached_property

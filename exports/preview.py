@@ -1,14 +1,15 @@
 """What an export would come to, told before it is asked for: counts, an estimated size, and the first record.
 
-Only counted, never written: it answers in a moment on any dataset. The counts are kept for as long as the dataset
-stays as it is.
+Only counted, never written: it answers in a moment on any dataset. What was found is kept for as long as the
+dataset stays as it is.
 """
 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
 from django.conf import settings
@@ -16,9 +17,10 @@ from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Length
 
+from datasets.filters import AssetFilter
 from datasets.models import Annotation, AssetQuerySet, Dataset
 from exports.receipt import Receipt
-from exports.records import Options, Record
+from exports.records import Options
 from exports.sources import Source
 from exports.spec import ExportSpec
 from exports.splits import validation_size
@@ -71,7 +73,7 @@ class Preview:
 
 def preview(spec: ExportSpec, *, dataset: Dataset) -> Preview:
     """Count what `spec` selects of `dataset`, and show its first record."""
-    counts = _counts(spec, dataset)
+    counts = count(spec.filter, dataset=dataset)
     train = validation = None
     if spec.validation_ratio is not None:
         validation = validation_size(counts.records, spec.validation_ratio)
@@ -82,17 +84,34 @@ def preview(spec: ExportSpec, *, dataset: Dataset) -> Preview:
         train=train,
         validation=validation,
         estimated_size=size + (counts.image_bytes if spec.include_images else 0),
-        first=_first_record(spec, dataset),
+        first=_first_record(spec, dataset) if counts.records else None,
     )
 
 
-def _counts(spec: ExportSpec, dataset: Dataset) -> Counts:
-    key = f"export-preview:{dataset.pk}:{dataset.revision}:{hash(spec.filter)}"
+def count(selection: AssetFilter, *, dataset: Dataset) -> Counts:
+    """The assets of `dataset` that pass `selection`."""
+    key = _key("counts", dataset, selection)
     kept: Counts | None = cache.get(key)
     if kept is None:
-        kept = _count(spec.filter.apply(dataset.assets.all()))
+        kept = _count(selection.apply(dataset.assets.all()))
         cache.set(key, kept)
     return kept
+
+
+def _first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None:
+    # The split does not change what a record looks like.
+    key = _key("first", dataset, replace(spec, validation_ratio=None, seed=None))
+    kept: FirstRecord | None = cache.get(key)
+    if kept is None:
+        kept = _read_first_record(spec, dataset)
+        cache.set(key, kept)
+    return kept
+
+
+def _key(what: str, dataset: Dataset, asked: object) -> str:
+    """Another one with every revision of the dataset."""
+    digest = sha256(repr(asked).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"export-preview:{what}:{dataset.pk}:{dataset.revision}:{digest}"
 
 
 def _count(assets: AssetQuerySet) -> Counts:
@@ -107,22 +126,15 @@ def _count(assets: AssetQuerySet) -> Counts:
     return Counts(**found, text_size=texts["size"] // max(len(sample), 1) + _AROUND)
 
 
-def _first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None:
+def _read_first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None:
     """None where there is no readable one among the first few."""
     first = spec.filter.apply(dataset.assets.all()).annotated().order_by("pk")
     ids = array("q", first.values_list("pk", flat=True)[:3])
-    with Source.open(dataset, spec) as source, Receipt(Path(settings.SPOOL_DIR)) as receipt:
+    spool = Path(settings.SPOOL_DIR)
+    with Source.open(dataset, spec) as source, Receipt(spool) as receipt:
         record = next(source.records(ids, receipt.part("")), None)
+        labels = source.labels() if spec.encoding.typed else ()
     if record is None:
         return None
-    text = spec.encoding.preview(record, _options(spec, record))
+    text = spec.encoding.preview(record, Options(spec.normalized, spec.include_images, labels, spool))
     return FirstRecord(record.original_filename, text[:MAX_TEXT], shortened=len(text) > MAX_TEXT)
-
-
-def _options(spec: ExportSpec, record: Record) -> Options:
-    return Options(
-        normalized=spec.normalized,
-        include_images=spec.include_images,
-        labels=(),
-        spool_dir=Path(settings.SPOOL_DIR),
-    )

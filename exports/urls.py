@@ -3,7 +3,7 @@ from django.urls import path
 from exports import downloads, views
 
 urlpatterns = [
-    path("datasets/<uuid:pk>/annotations/", views.annotations, name="annotations"),
+    path("datasets/<uuid:pk>/annotations/", views.annotations_page, name="annotations"),
     path("datasets/<uuid:pk>/annotations/history/", views.job_history, name="job-history"),
     path("datasets/<uuid:pk>/annotations/export/", views.export, name="export"),
     path("datasets/<uuid:pk>/annotations/export/preview/", views.export_preview, name="export-preview"),

@@ -14,8 +14,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, retarget, trigger_client_event
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
@@ -23,7 +24,7 @@ from exports.dispatch import repeat_export, request_export
 from exports.forms import ExportForm, formats_for
 from exports.history import history, may_alter
 from exports.models import ExportJob
-from exports.preview import preview
+from exports.preview import count, preview
 from exports.spec import SpecError
 from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
@@ -34,28 +35,28 @@ MAY_NOT_ALTER = "Only {owner} or an editor of the organization may do this."
 DONE = "exports:done"
 
 
-@require_GET
-def annotations(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+@require_safe
+def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The page."""
     dataset, membership = _dataset_and_membership(request, pk)
     carried = AssetFilter.parse(request.GET)
     context = _history_context(dataset, membership, request.GET) | {
         "tab": "annotations",
         "formats": formats_for(dataset),
-        "carried_count": carried.apply(dataset.assets.all()).count() if carried else None,
+        "carried_count": count(carried, dataset=dataset).selected if carried else None,
         "has_annotations": dataset.assets.all().annotated().exists(),
     }
     return render(request, "exports/page.html", context)
 
 
-@require_GET
+@require_safe
 def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The history alone, asked for again and again while a job on it is active."""
     dataset, membership = _dataset_and_membership(request, pk)
     return render(request, "exports/_job_history.html", _history_context(dataset, membership, request.GET))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def export(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The dialog, and the export it asks for."""
     dataset, membership = _dataset_and_membership(request, pk)
@@ -105,7 +106,7 @@ def repeat(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     return _changed(request, job.dataset, membership)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The question whether, and the deletion of a job with its archive."""
     job, membership = _job_and_membership(request, pk)
@@ -165,7 +166,6 @@ def _history_context(dataset: Dataset, membership: Membership, query: QueryDict)
 
 
 def _dialog(request: SignedInRequest, form: ExportForm, *, piece: str) -> HttpResponse:
-    form.full_clean()
     context = {
         "dataset": form.dataset,
         "form": form,
@@ -177,9 +177,12 @@ def _dialog(request: SignedInRequest, form: ExportForm, *, piece: str) -> HttpRe
 def _piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any]) -> HttpResponse:
     """`piece` for htmx; without it, a page with the dialog in it."""
     if request.htmx:
-        return render(request, piece, context | {"modal": True})
-    dialog = piece.replace("_form", "_dialog")
-    return render(request, "exports/dialog_page.html", context | {"dialog": dialog, "tab": "annotations"})
+        response = render(request, piece, context | {"modal": True})
+    else:
+        context |= {"dialog": piece.replace("_form", "_dialog"), "tab": "annotations"}
+        response = render(request, "exports/dialog_page.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 def _changed(request: SignedInRequest, dataset: Dataset, membership: Membership) -> HttpResponse:
@@ -192,4 +195,5 @@ def _changed(request: SignedInRequest, dataset: Dataset, membership: Membership)
     if urlsplit(request.htmx.current_url or "").path != here:
         return HttpResponseClientRedirect(back)
     response = render(request, "exports/_changed_history.html", context)
-    return trigger_client_event(reswap(retarget(response, "#job-history"), "morph"), DONE)
+    response.headers["HX-Reswap"] = "morph"
+    return trigger_client_event(retarget(response, "#job-history"), DONE)

@@ -1,0 +1,342 @@
+"""The job history: each state in words, and the polling that ends by itself."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from datasets.filters import AssetFilter
+from datasets.models import Dataset
+from exports.history import HistoryRow, history
+from exports.models import ExportJob
+from exports.spec import ExportSpec
+from tests import cast
+from tests.conftest import signed_in
+from tests.exports.jobs import make_failed, make_finished, make_job, make_running
+from vi_portal.accounts.models import Membership, Organization, Role, User
+from vi_portal.jobs.models import Worker
+
+
+def row_of(dataset: Dataset, user: User) -> HistoryRow:
+    """The newest row, as `user` sees it."""
+    membership = Membership.objects.get(user=user, organization=dataset.organization)
+    return history(dataset, membership, page=None).rows[0]
+
+
+def shown(client: Client, dataset: Dataset, name: str = "job-history", **query: Any) -> str:
+    response = client.get(reverse(name, args=[dataset.pk]), query)
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+# Status and its second line
+
+
+def test_a_queued_job_tells_its_position(valves: Dataset, ana: User) -> None:
+    make_job(valves)
+    make_job(valves)
+    row = row_of(valves, ana)
+    assert (row.job.status, row.detail) == ("In Progress", "Queued, position 2")
+
+
+def test_a_job_queued_again_says_why(valves: Dataset, ana: User) -> None:
+    make_job(valves, attempts=1, percent=40)
+    assert row_of(valves, ana).detail == "Queued again, after its worker was lost, position 1"
+
+
+def test_a_running_job_tells_phase_and_percent(valves: Dataset, ana: User) -> None:
+    make_running(valves)
+    row = row_of(valves, ana)
+    assert (row.job.status, row.detail) == ("In Progress", "Writing annotations, 43 %")
+    assert row.duration.endswith("s so far")
+
+
+def test_a_finished_job_needs_no_second_line(valves: Dataset, ana: User) -> None:
+    make_finished(valves, warnings={"skipped": {"no annotations": 12}})
+    row = row_of(valves, ana)
+    assert (row.job.status, row.detail, row.unannotated) == ("Finished", "", 12)
+
+
+def test_warnings_are_counted_in_words(valves: Dataset, ana: User) -> None:
+    make_finished(
+        valves,
+        warnings={
+            "skipped": {"no annotations": 12, "unreadable record": 3},
+            "boxes": {"clamped": 1, "degenerate": 2},
+            "images": {"missing": 1, "oriented": 1400},
+            "annotations": {"skipped": 2},
+            "sounds": {"loud": 2},
+            "examples": ["a.jpg: the box of “<b>” has no area"],
+        },
+    )
+    row = row_of(valves, ana)
+    assert row.detail == "Finished with warnings: 3 skipped (unreadable record), 2 annotations skipped, and 4 more"
+    assert row.warnings == [
+        "3 skipped (unreadable record)",
+        "2 annotations skipped",
+        "1 box cut to its image",
+        "2 boxes without area left out",
+        "1 image missing",
+        "1,400 images with an EXIF orientation, not applied",
+    ]
+
+
+def test_examples_of_warnings_can_be_unfolded(as_ana: Client, valves: Dataset) -> None:
+    make_finished(valves, warnings={"boxes": {"degenerate": 1}, "examples": ["a.jpg: the box of “<b>” has no area"]})
+    page = shown(as_ana, valves)
+    assert "<li>a.jpg: the box of “&lt;b&gt;” has no area</li>" in page
+
+
+def test_a_failure_is_told_in_its_own_sentence(valves: Dataset, ana: User) -> None:
+    make_failed(valves, failure="The disk is full. Free some space, then retry.")
+    row = row_of(valves, ana)
+    assert (row.job.status, row.detail) == ("Failed", "The disk is full. Free some space, then retry.")
+
+
+def test_a_cancelled_job_names_who_cancelled_it(valves: Dataset, ana: User) -> None:
+    make_job(valves).cancel(by="Ana")
+    row = row_of(valves, ana)
+    assert (row.job.status, row.detail, row.tone) == ("Failed", "Cancelled by Ana.", "cancelled")
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [
+        (timedelta(milliseconds=300), "under 1 s"),
+        (timedelta(seconds=42), "42 s"),
+        (timedelta(minutes=3, seconds=12), "3 min 12 s"),
+        (timedelta(hours=26, minutes=5), "26 h 5 min"),
+    ],
+)
+def test_durations(valves: Dataset, ana: User, span: timedelta, told: str) -> None:
+    start = timezone.now() - timedelta(days=2)
+    make_finished(valves, started_at=start, finished_at=start + span)
+    assert row_of(valves, ana).duration == told
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (timedelta(days=7), "in 7 days"),
+        (timedelta(days=1, hours=2), "in 1 day"),
+        (timedelta(hours=5), "in 5 hours"),
+        (timedelta(minutes=1, seconds=20), "in 1 minute"),
+        (timedelta(seconds=20), "in under a minute"),
+    ],
+)
+def test_expiry(valves: Dataset, ana: User, left: timedelta, told: str) -> None:
+    make_finished(valves, expires_at=timezone.now() + left + timedelta(seconds=1))
+    assert row_of(valves, ana).expires == told
+
+
+def test_a_row_shows_all_there_is_to_know(as_ana: Client, valves: Dataset, ana: User) -> None:
+    spec = ExportSpec(validation_ratio=Decimal("0.2"), seed=7, normalized=True)
+    job = make_finished(
+        valves,
+        ana,
+        spec=spec,
+        assets_written=1364,
+        annotations_written=4886,
+        train_count=1091,
+        validation_count=273,
+        warnings={"skipped": {"no annotations": 12}},
+    )
+    page = shown(as_ana, valves)
+    for words in (
+        "Ana",
+        "Finished",
+        "Vi JSONL, annotations only, normalized boxes, 0.2 to validation (seed 7)",
+        "1,364 assets",
+        "1,091 train, 273 validation",
+        "4,886 annotations",
+        "12 without annotations",
+        f'<time datetime="{job.started_at.isoformat()[:16]}' if job.started_at else "",
+        job.sha256,
+        "in 7 days",
+    ):
+        assert words in page
+
+
+def test_an_export_from_the_shell_has_no_user(as_ana: Client, valves: Dataset) -> None:
+    make_finished(valves)
+    assert "The command line" in shown(as_ana, valves)
+
+
+def test_hostile_names_are_shown_as_text(acme: Organization, valves: Dataset) -> None:
+    mallory = cast.make_user("mallory", first_name="<script>alert(1)</script>")
+    Membership.objects.create(organization=acme, user=mallory, role=Role.OWNER)
+    make_failed(valves, mallory, failure="“<img src=x>” is missing.", spec=ExportSpec(filter=AssetFilter(label="<b>")))
+    page = shown(signed_in(mallory), valves)
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "<b>" not in page
+    assert "“&lt;img src=x&gt;” is missing." in page
+
+
+# Polling
+
+
+POLL = 'hx-trigger="every 1s"'
+
+
+def test_the_history_asks_again_only_while_a_job_is_active(as_ana: Client, valves: Dataset) -> None:
+    assert POLL not in shown(as_ana, valves)
+    job = make_running(valves)
+    assert POLL in shown(as_ana, valves)
+    assert POLL in shown(as_ana, valves, "annotations")
+    job.finish(archive="", size=1)
+    make_failed(valves)
+    assert POLL not in shown(as_ana, valves)
+    assert POLL not in shown(as_ana, valves, "annotations")
+
+
+def test_asking_again_keeps_the_page_and_the_filter(as_ana: Client, valves: Dataset) -> None:
+    make_running(valves)
+    for _ in range(25):
+        make_failed(valves)
+    url = reverse("job-history", args=[valves.pk])
+    assert POLL not in shown(as_ana, valves)  # the active job is not on the first page
+    assert f'hx-get="{url}?search=a%26b&amp;page=2"' in shown(as_ana, valves, page=2, search="a&b")
+
+
+def test_25_rows_a_page_and_links_to_the_others(as_ana: Client, valves: Dataset) -> None:
+    for _ in range(30):
+        make_failed(valves)
+    assert shown(as_ana, valves).count("<tbody") == 25
+    assert shown(as_ana, valves, page=2).count("<tbody") == 5
+    assert shown(as_ana, valves, page="last").count("<tbody") == 25
+    assert 'href="?search=line&amp;page=2"' in shown(as_ana, valves, "annotations", search="line")
+
+
+def test_what_is_read_out_changes_with_the_status_alone(valves: Dataset, ana: User) -> None:
+    membership = Membership.objects.get(user=ana)
+    job = make_running(valves)
+    told = history(valves, membership, page=None).news
+    assert told == "1 export in progress."
+    job.beat(phase="Checking the archive", percent=90)
+    assert history(valves, membership, page=None).news == told
+    job.finish(archive="", size=1)
+    assert history(valves, membership, page=None).news == "Last export Finished."
+
+
+def test_progress_is_an_element_and_text(as_ana: Client, valves: Dataset) -> None:
+    make_running(valves)
+    page = shown(as_ana, valves)
+    assert 'max="100" value="43"' in page
+    assert "Writing annotations, 43 %" in page
+
+
+def test_without_a_worker_the_page_says_so_while_jobs_wait(as_ana: Client, valves: Dataset) -> None:
+    notice = "No worker is running"
+    assert notice not in shown(as_ana, valves)
+    make_job(valves)
+    assert notice in shown(as_ana, valves)
+    Worker.sign_in("worker-1")
+    assert notice not in shown(as_ana, valves)
+
+
+# Many jobs
+
+
+def test_positions_are_those_of_the_queue(valves: Dataset, ana: User, acme: Organization) -> None:
+    other = cast.make_dataset(acme, name="Other")
+    now = timezone.now()
+    for minutes in range(6):
+        make_job(other if minutes % 2 else valves, created_at=now - timedelta(minutes=minutes % 3))
+    make_running(valves)
+    membership = Membership.objects.get(user=ana)
+    rows = [row for row in history(valves, membership, page=None).rows if row.job.state == "queued"]
+    assert [row.position for row in rows] == [row.job.position() for row in rows]
+    assert len({row.position for row in rows}) == 3
+
+
+def make_many(dataset: Dataset, user: User, count: int) -> None:
+    """`count` jobs, of every kind in turn."""
+    spec = ExportSpec().as_dict()
+    kinds: list[dict[str, Any]] = [
+        {"state": "queued"},
+        {"state": "running", "lease_token": uuid.uuid4(), "percent": 4},
+        {"state": "failed", "failure": "The disk is full."},
+        {"state": "finished", "percent": 100, "size": 10, "expires_at": timezone.now() + timedelta(days=1)},
+    ]
+    ExportJob.objects.bulk_create(
+        ExportJob(
+            dataset=dataset,
+            user=user,
+            format="ViJsonl",
+            options=spec,
+            created_at=timezone.now() - timedelta(seconds=number),
+            archive=f"{dataset.pk}-{number}.zip" if number % 4 == 3 else "",
+            **kinds[number % 4],
+        )
+        for number in range(count)
+    )
+
+
+@pytest.mark.parametrize("name", ["annotations", "job-history"])
+def test_queries_do_not_grow_with_the_jobs(as_ana: Client, ana: User, acme: Organization, name: str) -> None:
+    taken = []
+    for count in (5, 200):
+        dataset = cast.make_dataset(acme, name=f"With {count}")
+        make_many(dataset, ana, count)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            shown(as_ana, dataset, name)
+        taken.append(len(queries))
+    assert taken[0] == taken[1]
+    assert taken[0] <= 14
+
+
+# What may be done
+
+
+def actions(client: Client, dataset: Dataset) -> set[str]:
+    """The actions the history offers, by the ids of their elements."""
+    return set(re.findall(r'id="(download|repeat|cancel|delete)-', shown(client, dataset)))
+
+
+def test_the_owner_of_the_organization_may_do_everything(as_ana: Client, ana: User, valves: Dataset) -> None:
+    make_finished(valves)
+    assert actions(as_ana, valves) == {"download", "delete"}
+    make_failed(valves)
+    assert actions(as_ana, valves) == {"download", "delete", "repeat"}
+    make_running(valves)
+    assert actions(as_ana, valves) == {"download", "delete", "repeat", "cancel"}
+
+
+def test_an_expired_export_stays_and_offers_to_be_rebuilt(as_ana: Client, valves: Dataset) -> None:
+    make_finished(valves, archive=None)
+    page = shown(as_ana, valves)
+    assert "Expired" in page
+    assert "Rebuild" in page
+    assert actions(as_ana, valves) == {"repeat", "delete"}
+
+
+def test_a_viewer_looks_and_does_nothing(as_ben: Client, valves: Dataset) -> None:
+    make_finished(valves)
+    make_failed(valves)
+    make_running(valves)
+    assert actions(as_ben, valves) == set()
+    assert shown(as_ben, valves).count("<tbody") == 3
+
+
+def test_a_viewer_who_may_export_alters_only_his_own(as_ben: Client, ben: User, ana: User, valves: Dataset) -> None:
+    Membership.objects.filter(user=ben).update(viewer_may_export=True)
+    make_finished(valves, ana)
+    make_failed(valves, ana)
+    make_running(valves, ana)
+    assert actions(as_ben, valves) == {"download", "repeat"}
+    make_running(valves, ben)
+    make_finished(valves, ben)
+    assert actions(as_ben, valves) == {"download", "repeat", "cancel", "delete"}
