@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,12 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
         "dataset": dataset,
         "at_explorer": request.resolver_match is not None and request.resolver_match.url_name == "explorer",
     }
+
+
+@register.filter
+def shell_quoted(value: object) -> str:
+    """One word for a shell, whatever is in it: for commands that are copied from a page."""
+    return shlex.quote(str(value))
 
 
 @register.inclusion_tag("components/_pagination.html")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -129,10 +130,17 @@ def test_a_membership_that_ended_is_forgotten(as_ana: Client, ana: User, valves:
 
 def test_empty_places_say_what_to_do(as_ana: Client, acme: Organization, db: None) -> None:
     empty = text_of(as_ana.get("/"))
-    assert "manage.py import_dataset --organization &quot;Acme&quot;" in empty.replace('"', "&quot;")
+    assert "manage.py import_dataset --organization Acme " in empty
     lonely = Client()
     lonely.force_login(cast.make_user("dora"), backend="django.contrib.auth.backends.ModelBackend")
     assert "You belong to no organization yet" in text_of(lonely.get("/"))
+
+
+def test_a_command_to_copy_runs_nothing_that_is_in_a_name(as_ana: Client, acme: Organization) -> None:
+    dataset = cast.make_dataset(acme, name="Valves'; rm -rf ~ #")
+    page = unescape(text_of(as_ana.get(reverse("dataset", args=[dataset.pk]))))
+    command = page[page.index("python manage.py import_dataset") : page.index("</pre>")]
+    assert "Valves'; rm -rf ~ #" in shlex.split(command)
 
 
 def test_the_explorer_asks_as_often_for_one_dataset_as_for_many(as_ana: Client, acme: Organization) -> None:
