@@ -180,7 +180,7 @@ def check(path: Path, *, on_bytes: Callable[[int], None] = lambda count: None) -
     try:
         with path.open("rb") as file, path.open("rb") as directory:
             return _check(file, directory, on_bytes)
-    except (struct.error, UnicodeDecodeError, IsalError) as error:
+    except (struct.error, UnicodeDecodeError, IsalError) as error:  # type: ignore[misc]  # its stub names an instance
         raise DamagedArchive(f"The archive does not read back: {error}.") from error
 
 

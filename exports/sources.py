@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.files.storage import default_storage
-from django.db import transaction
-from django.db.models import Case, F, IntegerField, Sum, When
-from django.db.models.functions import Cast, Now
+from django.db import connections, transaction
+from django.db.models import Case, F, QuerySet, Sum, When
+from django.db.models.functions import Now
 from isal import isal_zlib
 
 from datasets import contents as contents_module
@@ -69,10 +69,10 @@ class Source:
 
     def labels(self) -> tuple[str, ...]:
         """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""
-        texts = Annotation.objects.using("snapshot").filter(asset__dataset=self.dataset)
+        rows = _plain_rows(Annotation.objects.filter(asset__dataset=self.dataset).order_by().values_list("labels"))
         found: set[str] = set()
-        for text in texts.order_by().values_list("labels", flat=True).distinct().iterator(chunk_size=10_000):
-            found.update(contents_module.parse_labels(text))
+        while texts := {text for (text,) in islice(rows, 10_000)}:
+            found.update(*contents_module.parse_many_labels(list(texts)))
         return tuple(sorted(found))
 
     def image_bytes(self, ids: array[int]) -> int:
@@ -118,17 +118,15 @@ class Source:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
 
     def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
-        columns = Asset.objects.using("snapshot").filter(pk__in=chunk).order_by("pk")
-        return (_AssetRow(*row) for row in columns.values_list(*_AssetRow.__dataclass_fields__))
+        columns = Asset.objects.filter(pk__in=chunk).order_by("pk").values_list(*_AssetRow._fields)
+        return map(_AssetRow._make, _plain_rows(columns))
 
-    def _annotation_rows(self, chunk: list[int]) -> Any:
+    def _annotation_rows(self, chunk: list[int]) -> Iterator[tuple[Any, ...]]:
         # A flawed annotation is repaired in pixels before anything else is done with it.
         whole = When(flawed=False, contents_normalized__isnull=False, then="contents_normalized")
         text = Case(whole, default="contents") if self.spec.normalized else F("contents")
-        rows = Annotation.objects.using("snapshot").filter(asset__in=chunk).order_by("asset_id", "pk")
-        # As an integer it needs no conversion, row by row, on the way from SQLite.
-        flawed = Cast("flawed", IntegerField())
-        return rows.values_list("asset_id", "uid", "category", text, "labels", flawed)
+        rows = Annotation.objects.filter(asset__in=chunk).order_by("asset_id", "pk")
+        return _plain_rows(rows.values_list("asset_id", "uid", "category", text, "labels", "flawed"))
 
     def _record(self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt) -> Record | None:
         opening, typed = _OPENINGS[self.dataset.type], self.spec.encoding.typed
@@ -173,17 +171,16 @@ class Source:
         receipt: PartReceipt,
     ) -> tuple[AnnotationRecord, str]:
         """The annotation with typed contents, repaired if `flawed`. Raises `ContentsError`."""
-        size = {"width": asset.width, "height": asset.height}
+        parsed = contents_module.parse(text)
         if flawed:
-            parsed, flaws = contents_module.repair(contents_module.parse(text), **size)
+            size = {"width": asset.width, "height": asset.height}
+            parsed, flaws = contents_module.repair(parsed, **size)
             for flaw in flaws:
                 receipt.flawed_box(asset.name, uid, flaw)
             labels = contents_module.dump_labels(parsed)
             parsed = contents_module.normalize(parsed, **size) if self.spec.normalized else parsed
             text = contents_module.dump(parsed)
-        else:
-            parsed = contents_module.parse(text)
-        if not isinstance(parsed, DatasetType(self.dataset.type).contents_type):
+        if not isinstance(parsed, _EXPECTED[self.dataset.type]):
             raise ContentsError(f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset.")
         return AnnotationRecord(uid, category, text, parsed), labels
 
@@ -209,8 +206,7 @@ class Source:
 CHANGED_IMAGE = "the stored file is not the one that was uploaded"
 
 
-@dataclass(frozen=True, slots=True)
-class _AssetRow:
+class _AssetRow(NamedTuple):
     pk: int
     uid: str
     filename: str
@@ -230,8 +226,21 @@ class _AssetRow:
         return AssetName(self.uid, self.filename)
 
 
+_EXPECTED = {kind.value: kind.contents_type for kind in DatasetType}
 #: What the canonical text of each type begins with.
 _OPENINGS = {kind.value: f'{{"type":"{kind.contents_type.__name__}"' for kind in DatasetType}
+
+
+def _plain_rows(rows: QuerySet[Any, Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a `values_list` as the database's driver gives them.
+
+    Django would convert row by row what needs no conversion: here only texts and numbers are asked for.
+    """
+    sql, parameters = rows.query.get_compiler("snapshot").as_sql()
+    with connections["snapshot"].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        while batch := cursor.fetchmany(1000):
+            yield from batch
 
 
 def _report_oddities(asset: _AssetRow, receipt: PartReceipt) -> None:
