@@ -125,7 +125,7 @@ def delete(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _dataset_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Dataset, Membership]:
-    dataset = get_object_or_404(Dataset.objects.visible_to(request.user), pk=pk)
+    dataset = get_object_or_404(Dataset.objects.visible_to(request.user).select_related("organization"), pk=pk)
     return dataset, Membership.objects.get(user=request.user, organization=dataset.organization_id)
 
 
