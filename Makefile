@@ -17,10 +17,7 @@ help: ## Say what there is
 .PHONY: run
 run: export HTTPS ?= off
 run: $(VENV)/.runtime ## Start the portal here: http://127.0.0.1:8000 (HOST, PORT, DATA_DIR and others: .env.example)
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py collectstatic --no-input --verbosity 0
-	@$(BIN)/python manage.py seed_demo --if-empty
-	@exec $(BIN)/python manage.py serve
+	@exec $(BIN)/python manage.py serve --prepare
 
 .PHONY: test
 test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word" for some)
