@@ -7,13 +7,16 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import pytest
 from django.conf import settings as portal_settings
@@ -33,14 +36,14 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snap
 class Served:
     """A portal started by `manage.py serve`, over `data_dir`."""
 
-    def __init__(self, data_dir: Path, **more: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, **more: str) -> None:
         self.data_dir = data_dir
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         (data_dir / "static").mkdir(parents=True, exist_ok=True)
         self._output = data_dir / "output.txt"
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
+            [sys.executable, "manage.py", "serve", *arguments],
             cwd=portal_settings.BASE_DIR,
             env=environment(data_dir, PORT=str(self.port), **more),
             stdout=self._output.open("w"),
@@ -77,8 +80,8 @@ class Served:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     started: list[Served] = []
 
-    def start(**more: str) -> Served:
-        started.append(Served(tmp_path, **more))
+    def start(*arguments: str, **more: str) -> Served:
+        started.append(Served(tmp_path, *arguments, **more))
         return started[-1]
 
     yield start
@@ -115,6 +118,25 @@ def test_one_command_starts_it_replaces_a_dead_worker_and_ends_it_all(
     assert "Stopped." in portal.said
     assert nothing_runs(tmp_path)
     assert not Worker.objects.exists()
+
+
+def test_an_empty_folder_becomes_a_portal_one_can_sign_in_to(serve: Callable[..., Served], tmp_path: Path) -> None:
+    portal = serve("--prepare", DATABASE_URL=f"sqlite:///{tmp_path}/new.sqlite3", HTTPS="off")
+    portal.wait_until_whole()
+
+    [(user, password)] = re.findall(r"user: (.+)\n +password: (.+)\n", portal.said)
+    assert (tmp_path / "sign-in.txt").read_text() == f"user: {user}\npassword: {password}\n"
+    assert stat.S_IMODE((tmp_path / "sign-in.txt").stat().st_mode) == 0o600
+    home = f"http://127.0.0.1:{portal.port}"
+    browser = build_opener(HTTPCookieProcessor(cookies := CookieJar()))
+    page = browser.open(f"{home}/").read().decode()
+    style_sheets = re.findall(r'<link rel="stylesheet" href="(/static/[^"]+)"', page)
+    assert style_sheets
+    assert {browser.open(home + address).status for address in style_sheets} == {200}
+    [token] = [cookie.value for cookie in cookies if cookie.name == "csrftoken"]
+    form = {"username": user, "password": password, "csrfmiddlewaretoken": token}
+    explorer = browser.open(f"{home}/sign-in/", urlencode(form).encode()).read().decode()
+    assert "Workshop scenes" in explorer
 
 
 def test_without_a_web_server_all_ends_with_a_message(serve: Callable[..., Served], tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
 from datasets.demo.seed import seed_datasets, seed_people
+from datasets.models import Dataset
 from vi_portal.accounts.models import User
 from vi_portal.jobs.progress import Progress
 
@@ -27,8 +29,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--password", help="The password of ana and ben. Default: a random one, kept if they have one already."
         )
+        parser.add_argument(
+            "--if-empty",
+            action="store_true",
+            help="Do nothing where there is a dataset, and somebody who can sign in to see it.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        somebody = User.objects.exclude(password="").exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        if options["if_empty"] and Dataset.objects.exists() and somebody.exists():
+            return
         organization, ana, ben = seed_people()
         with tqdm(total=100, bar_format="{desc:<27} {percentage:3.0f}% |{bar}|", file=sys.stderr) as bar:
 
