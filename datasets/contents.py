@@ -98,7 +98,7 @@ def check(contents: Contents) -> None:
             raise ContentsError(f"A box of “{phrase.phrase}” has a coordinate that is not a finite number.")
         if phrase.char_span is not None:
             start, end = phrase.char_span
-            if contents.caption[max(start, 0) : end] != phrase.phrase:
+            if start < 0 or end > len(contents.caption) or contents.caption[start:end] != phrase.phrase:
                 raise ContentsError(f"The charSpan of “{phrase.phrase}” points at other words of the caption.")
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import StrIndex
 from django.utils.http import urlencode
 
 from datasets.models import Annotation, AssetQuerySet
@@ -50,8 +51,11 @@ class AssetFilter:
             assets = assets.unannotated()
         if self.label:
             key = msgspec.json.encode(self.label).decode() + ":"
-            labelled = Annotation.objects.filter(asset=OuterRef("pk")).filter(
-                Q(labels__contains="{" + key) | Q(labels__contains="," + key)
+            # Not `contains`: SQLite would answer it without regard to case.
+            labelled = (
+                Annotation.objects.filter(asset=OuterRef("pk"))
+                .alias(first=StrIndex("labels", Value("{" + key)), later=StrIndex("labels", Value("," + key)))
+                .filter(Q(first__gt=0) | Q(later__gt=0))
             )
             assets = assets.filter(Exists(labelled))
         return assets

@@ -44,7 +44,7 @@ def collision_key(name: str) -> str:
 def split_extension(name: str) -> tuple[str, str]:
     """`("line_07", ".jpg")`; the extension is empty where what follows the last dot is not one."""
     stem, dot, extension = name.rpartition(".")
-    if not dot or not stem or len(extension) > 10:
+    if not dot or not stem or not 0 < len(extension) <= 10:
         return name, ""
     return stem, dot + extension
 
