@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,6 +23,9 @@ from datasets.imports.readers import read_record
 from datasets.imports.records import Record, RecordAnnotation
 from datasets.models import Annotation, Asset, Dataset, DatasetType, NewAnnotation
 from vi_portal.jobs.progress import Progress
+
+#: An annotation is known again by its asset and its id.
+Key: TypeAlias = tuple[int, str]
 
 _BATCH_ANNOTATIONS = 500
 _BATCH_BYTES = 8 * 1024 * 1024
@@ -49,7 +53,7 @@ class _Ready:
     text: str
 
     @property
-    def key(self) -> tuple[int, str]:
+    def key(self) -> Key:
         return self.asset.pk, self.uid
 
 
@@ -62,6 +66,7 @@ class AnnotationImport:
         self._progress = progress
         self._placement = Placement(dataset, journal, arrivals)
         self._expected = DatasetType(dataset.type).contents_type
+        self._started_at = timezone.now()
 
     def take(self, files: Sequence[FoundFile]) -> None:
         """Import the lines of `files`, in order."""
@@ -137,12 +142,23 @@ class AnnotationImport:
             known |= {each.key: row for each, row in zip(new, rows, strict=True)}
         changed = [each for each in run if outcomes[each.key] == "updated"]
         if changed:
+            self._tell_of_replaced(changed, known)
             rewritten = [_rewritten(known[each.key], each) for each in changed]
             Annotation.objects.bulk_update(rewritten, _RENDERED_COLUMNS)
             self._dataset.touch()
         for each in run:
             self._journal.summary.annotations.add(outcomes[each.key])
             self._account_for_boxes(each, flawed=known[each.key].flawed)
+
+    def _tell_of_replaced(self, changed: Sequence[_Ready], known: Mapping[Key, Annotation]) -> None:
+        """Name the lines whose annotation takes the place of one from an earlier line."""
+        for each in changed:
+            if known[each.key].updated_at >= self._started_at:
+                self._tell(
+                    each.place,
+                    f"The id {quoted(each.uid)} was given to another annotation of the asset by an earlier line; "
+                    "this one replaces it.",
+                )
 
     def _account_for_boxes(self, ready: _Ready, *, flawed: bool) -> None:
         """Count the boxes, and name those that an export will have to repair."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from datasets.images import EXTENSIONS
+from datasets.decoding import EXTENSIONS
 
 _ANNOTATION_EXTENSIONS = {".jsonl", ".json"}
 #: What lies beside annotations in archives, and is none.

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from datasets import images, names
-from datasets.images import ImageRefused
+from datasets.decoding import ImageRefused
 from datasets.imports.account import Journal, Outcome
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.batches import batches

@@ -14,7 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploaded
 from PIL import Image
 
 from datasets import images
-from datasets.images import ImageTooLarge, NotAnImage, ensure_thumbnail, store_image
+from datasets.decoding import ImageTooLarge, NotAnImage
+from datasets.images import ensure_thumbnail, store_image
 from datasets.models import Asset, Dataset, ImageFacts, NewAsset
 from tests import cast
 

@@ -6,6 +6,8 @@ import json
 import os
 import unicodedata
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -332,6 +334,7 @@ class TestAnnotations:
         moved = line(category="leak")
         moved["contents"]["groundedPhrases"][0]["bounds"] = [[0, 0, 500, 800]]
         outcome = imported_lines(valves, tmp_path, moved)
+        assert not any("replaces" in problem for problem in outcome.problems)
         assert (outcome.summary.annotations.updated, outcome.summary.annotations.created) == (1, 0)
         row = Annotation.objects.get()
         assert row.category == "leak"
@@ -345,8 +348,13 @@ class TestAnnotations:
         assert Annotation.objects.count() == 2
         assert imported_lines(valves, tmp_path, without).summary.annotations.already_there == 1
 
-    def test_the_later_of_two_lines_with_one_id_wins(self, valves: Dataset, tmp_path: Path) -> None:
-        imported_lines(valves, tmp_path, line(), line(category="second"), line("other.jpg"))
+    def test_the_later_of_two_lines_with_one_id_wins_and_is_named(self, valves: Dataset, tmp_path: Path) -> None:
+        cast.make_asset(valves, file="x.jpg"), cast.make_asset(valves, "other.jpg", file="y.jpg")
+        outcome = imported_lines(valves, tmp_path, line(), line(category="second"), line("other.jpg"))
+        assert outcome.problems == [
+            "annotations.jsonl:2: The id “a1” was given to another annotation of the asset by an earlier line; "
+            "this one replaces it."
+        ]
         assert [(row.asset.filename, row.category) for row in Annotation.objects.order_by("pk")] == [
             ("line_07.jpg", "second"),
             ("other.jpg", None),
@@ -485,3 +493,36 @@ def test_every_asset_row_says_what_its_image_is(valves: Dataset, tmp_path: Path)
     asset = Asset.objects.get()
     assert (asset.width, asset.height, asset.size, asset.mime_type) == (640, 480, path.stat().st_size, "image/jpeg")
     assert asset.file.endswith(f"{asset.uid}.jpg")
+
+
+NASTY: list[Any] = [None, True, -1, 0, 0.5, 1e308, -1e308, 2**63, 10**400]
+NASTY += ["", "\x00", "e\u0301", "\u202e", "x" * 3000, "../.."]
+NASTY += [[], {}, [[]], [{}], [[1, 2, 3, 4]], {"x": 1}]
+
+
+def mutated(value: Any, random: Random) -> Any:
+    """`value` with some of its parts replaced, dropped or doubled."""
+    if random.random() < 0.06:
+        return random.choice(NASTY)
+    if isinstance(value, dict):
+        return {key: mutated(item, random) for key, item in value.items() if random.random() > 0.03}
+    if isinstance(value, list):
+        return [mutated(item, random) for item in value for _ in range(random.choice((1, 1, 1, 1, 2)))]
+    return value
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_the_lines_say_the_import_ends_and_its_account_adds_up(
+    valves: Dataset, tmp_path: Path, seed: int
+) -> None:
+    random = Random(seed)
+    sources = [line(), exported(), vqa_line(), {"asset_id": "asset-7", "caption": "A valve"}]
+    lines = [mutated(random.choice(sources), random) for _ in range(120)]
+    first = imported_lines(valves, tmp_path, *lines).summary
+    assert first.annotations.written > 0
+    assert first.lines_refused > 0
+    annotations = rows(valves)
+    again = imported_lines(valves, tmp_path, *lines).summary
+    assert again.annotations.created == 0
+    assert again.assets.created == 0
+    assert len(rows(valves)) == len(annotations)
