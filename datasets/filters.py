@@ -72,9 +72,9 @@ class AssetFilter:
         """The filter as part of a sentence; empty where there is none."""
         words = []
         if self.search:
-            words.append(f"file name contains “{self.search}”")
+            words.append(f"file names with “{self.search}”")
         if self.annotated:
-            words.append("annotated" if self.annotated == "yes" else "without annotations")
+            words.append("annotated assets" if self.annotated == "yes" else "assets without annotations")
         if self.label:
-            words.append(f"labelled “{self.label}”")
+            words.append(f"the label “{self.label}”")
         return ", ".join(words)

@@ -144,16 +144,12 @@ class ArchiveWriter:
             self._file.write(deflate.flush())
         return crc, size, expected.sha256 if expected else digest.hexdigest()
 
-    def _note(
-        self, name: bytes, member: Member, *, crc: int, size: int, compressed_size: int, offset: int
-    ) -> None:
+    def _note(self, name: bytes, member: Member, *, crc: int, size: int, compressed_size: int, offset: int) -> None:
         large = [value for value in (size, compressed_size, offset) if value >= _MAX32]
         extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
         sizes = (min(compressed_size, _MAX32), min(size, _MAX32), len(name), len(extra), 0, 0, 0)
         common = (*_common(member), crc)
-        fixed = _CENTRAL.pack(
-            b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *sizes, _REGULAR_FILE, min(offset, _MAX32)
-        )
+        fixed = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *sizes, _REGULAR_FILE, min(offset, _MAX32))
         self._directory.write(fixed + name + extra)
         self._count += 1
 

@@ -22,9 +22,7 @@ PASSWORD = "a long enough sentence"
 
 
 def make_user(username: str, *, first_name: str = "", **fields: Any) -> User:
-    return User.objects.create_user(
-        username, password=PASSWORD, first_name=first_name or username.title(), **fields
-    )
+    return User.objects.create_user(username, password=PASSWORD, first_name=first_name or username.title(), **fields)
 
 
 def make_organization(name: str = "Acme") -> Organization:
@@ -35,9 +33,7 @@ def make_member(
     organization: Organization, username: str, *, role: str = Role.OWNER, viewer_may_export: bool = False
 ) -> User:
     user = make_user(username)
-    Membership.objects.create(
-        organization=organization, user=user, role=role, viewer_may_export=viewer_may_export
-    )
+    Membership.objects.create(organization=organization, user=user, role=role, viewer_may_export=viewer_may_export)
     return user
 
 
@@ -118,10 +114,7 @@ def make_annotation(asset: Asset, contents: Contents | None = None, **fields: An
 def make_annotated(dataset: Dataset, count: int, *, start: int = 0) -> list[Asset]:
     """`count` assets `image_0000.jpg`…, each with one default annotation."""
     assets = dataset.add_assets(
-        [
-            NewAsset(f"image_{n:04}.jpg", ImageFacts(width=1000, height=800))
-            for n in range(start, start + count)
-        ]
+        [NewAsset(f"image_{n:04}.jpg", ImageFacts(width=1000, height=800)) for n in range(start, start + count)]
     )
     default = {"phrase-grounding": grounding, "vqa": qa, "freeform": freeform}[dataset.type]
     dataset.add_annotations([NewAnnotation(asset, default()) for asset in assets])

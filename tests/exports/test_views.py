@@ -72,7 +72,7 @@ def test_only_formats_that_fit_are_shown(as_ana: Client, acme: Organization) -> 
 
 def test_a_carried_filter_is_told_counted_and_can_be_dropped(as_ana: Client, valves: Dataset) -> None:
     page = text_of(as_ana.get(page_of(valves), {"search": "image_000", "label": "<b>"}))
-    assert "file name contains “image_000”, labelled “&lt;b&gt;”" in page
+    assert "file names with “image_000”, the label “&lt;b&gt;”" in page
     assert "Only 0 assets" in page
     assert f'<a href="{page_of(valves)}" aria-label="Drop the filter"' in page
     page = text_of(as_ana.get(page_of(valves), {"search": "image_0003"}))

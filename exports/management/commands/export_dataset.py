@@ -32,12 +32,8 @@ class Command(BaseCommand):
         parser.add_argument("--output", required=True, metavar="FILE", type=Path, help="the zip to write")
         parser.add_argument("--format", default=DEFAULT_FORMAT, help=f"one of {', '.join(FORMATS)}")
         parser.add_argument("--include-images", action="store_true", help="put the images in as well")
-        parser.add_argument(
-            "--validation-ratio", metavar="RATIO", help="the share held back for validation, 0 to 1"
-        )
-        parser.add_argument(
-            "--normalized", action="store_true", help="boxes as fractions of the image, not pixels"
-        )
+        parser.add_argument("--validation-ratio", metavar="RATIO", help="the share held back for validation, 0 to 1")
+        parser.add_argument("--normalized", action="store_true", help="boxes as fractions of the image, not pixels")
         parser.add_argument("--seed", metavar="N", help="makes the split repeatable")
         parser.add_argument("--search", default="", help="only assets whose file name contains this")
         parser.add_argument("--label", default="", help="only assets that have this phrase or answer")
@@ -52,12 +48,8 @@ class Command(BaseCommand):
             job = request_export(_parse(options), dataset=dataset, user=None, ring=False)
         except SpecError as error:
             raise CommandError(str(error)) from error
-        with tqdm(
-            total=100, unit="%", disable=None, bar_format="{desc:24}{percentage:3.0f}% |{bar}| {elapsed}"
-        ) as bar:
-            runner.run(
-                job.pk, worker="command line", progress=Progress(lambda progress: _draw(bar, progress))
-            )
+        with tqdm(total=100, unit="%", disable=None, bar_format="{desc:24}{percentage:3.0f}% |{bar}| {elapsed}") as bar:
+            runner.run(job.pk, worker="command line", progress=Progress(lambda progress: _draw(bar, progress)))
             bar.update(100 - bar.n)
         job.refresh_from_db()
         if job.state != State.FINISHED:
