@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import PurePosixPath
-from typing import IO, TypeAlias, cast
+from typing import IO, cast
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
@@ -19,19 +19,17 @@ from datasets import names
 from datasets.decoding import EXTENSIONS, ImageRefused, decode
 from datasets.models import Asset, Dataset, ImageFacts
 
-Source: TypeAlias = "IO[bytes] | File[bytes]"
-
 _CHUNK = 1024 * 1024
 
 
-def store_image(file: Source, *, dataset: Dataset, uid: str, filename: str) -> ImageFacts:
+def store_image(file: IO[bytes], *, dataset: Dataset, uid: str, filename: str) -> ImageFacts:
     """Store the bytes of the seekable `file` as they are, make the thumbnail, and return the facts.
 
     `width` and `height` are px as the decoder sees them; EXIF orientation is recorded, not applied. An image that
     cannot be decoded to its end is kept, and `flaw` says so. Raises `NotAnImage` or `ImageTooLarge`, and then
     nothing is stored.
     """
-    picture = decode(cast(IO[bytes], file), filename)
+    picture = decode(file, filename)
     reader = _Measuring(file)
     extension = names.split_extension(filename.lower())[1]
     if extension not in EXTENSIONS:
@@ -60,7 +58,7 @@ def discard_image(key: str) -> None:
     default_storage.delete(thumbnail_key(key))
 
 
-def sha256_of(file: Source) -> str:
+def sha256_of(file: IO[bytes]) -> str:
     """The SHA-256 of all bytes of `file`, in hexadecimal."""
     file.seek(0)
     digest = hashlib.sha256()
@@ -105,7 +103,7 @@ def _save_exactly(key: str, content: bytes) -> None:
 class _Measuring(io.RawIOBase):
     """A file that measures what is read from it, so that storing reads the bytes once."""
 
-    def __init__(self, file: Source) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._restart()
 
