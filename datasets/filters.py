@@ -69,12 +69,12 @@ class AssetFilter:
         return urlencode(self.as_dict())
 
     def in_words(self) -> str:
-        """The filter as part of a sentence; empty where there is none."""
+        """The filter as a clause, as it goes after “assets where”; empty where there is none."""
         words = []
         if self.search:
-            words.append(f"file names with “{self.search}”")
+            words.append(f"the file name contains “{self.search}”")
         if self.annotated:
-            words.append("annotated assets" if self.annotated == "yes" else "assets without annotations")
+            words.append("there are annotations" if self.annotated == "yes" else "there are no annotations")
         if self.label:
-            words.append(f"the label “{self.label}”")
-        return ", ".join(words)
+            words.append(f"a label is “{self.label}”")
+        return " and ".join(words)

@@ -92,7 +92,7 @@ class ExportSpec:
         if self.validation_ratio is not None:
             words.append(f"{self.validation_ratio} to validation (seed {self.seed})")
         if self.filter:
-            words.append(f"filtered by {self.filter.in_words()}")
+            words.append(f"only assets where {self.filter.in_words()}")
         return ", ".join(words)
 
 

@@ -5,6 +5,7 @@ Ana owns the organization Acme; Ben is her viewer, who may look but not export; 
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import Any
 
@@ -15,7 +16,7 @@ from PIL import Image
 
 from datasets.contents import Contents, Freeform, GroundedPhrase, Interaction, PhraseGrounding, Vqa
 from datasets.geometry import Box
-from datasets.models import Annotation, Asset, Dataset, ImageFacts, NewAnnotation, NewAsset
+from datasets.models import Annotation, Asset, Dataset, DatasetType, ImageFacts, NewAnnotation, NewAsset
 from vi_portal.accounts.models import Membership, Organization, Role, User
 
 PASSWORD = "a long enough sentence"
@@ -38,7 +39,10 @@ def make_member(
 
 
 def make_dataset(
-    organization: Organization | None = None, *, name: str = "Valves", type: str = "phrase-grounding"
+    organization: Organization | None = None,
+    *,
+    name: str = "Valves",
+    type: str = "phrase-grounding",  # noqa: A002
 ) -> Dataset:
     organization = organization or Organization.objects.first() or make_organization()
     return Dataset.objects.create(organization=organization, name=name, type=type)
@@ -61,8 +65,6 @@ def make_asset(
 ) -> Asset:
     """An asset; with `image`, its bytes are stored as an upload would store them."""
     if image is not None:
-        import hashlib
-
         facts |= {
             "file": default_storage.save(f"tests/{dataset.pk}.jpg", ContentFile(image)),
             "size": len(image),
@@ -105,9 +107,19 @@ def freeform(text: str = "The left gauge is dirty.") -> Freeform:
     return Freeform(text)
 
 
+def default_contents(dataset: Dataset) -> Contents:
+    match DatasetType(dataset.type):
+        case DatasetType.PHRASE_GROUNDING:
+            return grounding()
+        case DatasetType.VQA:
+            return qa()
+        case DatasetType.FREEFORM:
+            return freeform()
+
+
 def make_annotation(asset: Asset, contents: Contents | None = None, **fields: Any) -> Annotation:
-    default = {"phrase-grounding": grounding, "vqa": qa, "freeform": freeform}[asset.dataset.type]
-    [annotation] = asset.dataset.add_annotations([NewAnnotation(asset, contents or default(), **fields)])
+    contents = contents or default_contents(asset.dataset)
+    [annotation] = asset.dataset.add_annotations([NewAnnotation(asset, contents, **fields)])
     return annotation
 
 
@@ -116,6 +128,5 @@ def make_annotated(dataset: Dataset, count: int, *, start: int = 0) -> list[Asse
     assets = dataset.add_assets(
         [NewAsset(f"image_{n:04}.jpg", ImageFacts(width=1000, height=800)) for n in range(start, start + count)]
     )
-    default = {"phrase-grounding": grounding, "vqa": qa, "freeform": freeform}[dataset.type]
-    dataset.add_annotations([NewAnnotation(asset, default()) for asset in assets])
+    dataset.add_annotations([NewAnnotation(asset, default_contents(dataset)) for asset in assets])
     return assets

@@ -25,7 +25,9 @@ def test_every_format_is_described_and_every_format_described_exists() -> None:
 def test_every_setting_is_documented_and_every_setting_documented_exists() -> None:
     read = set(re.findall(r"env(?:\.\w+)?\(\s*\"([A-Z_]+)\"", SETTINGS))
     table = README[README.index("## Settings") :]
-    documented = {name for row in re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE) for name in row.split("`")[1::2]}
+    documented = {
+        name for row in re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE) for name in row.split("`")[1::2]
+    }
     assert documented == read
     assert set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)) == read
 
@@ -43,7 +45,9 @@ def test_commands_named_exist(document: str) -> None:
 def test_options_of_our_commands_named_exist() -> None:
     for command, rest in re.findall(r"manage\.py (\w+)((?:.|\\\n)*?)\n(?:```|$)", README):
         if command in OURS:
-            known = load_command_class(get_commands()[command], command).create_parser("manage.py", command).format_help()
+            known = (
+                load_command_class(get_commands()[command], command).create_parser("manage.py", command).format_help()
+            )
             for option in re.findall(r"--[a-z-]+", rest):
                 assert option in known, f"{command} {option}"
 

@@ -67,8 +67,8 @@ def test_what_is_set_survives_every_form() -> None:
 def test_the_filter_in_words() -> None:
     assert AssetFilter().in_words() == ""
     full = AssetFilter(search="line", annotated="no", label="red valve")
-    assert full.in_words() == "file names with “line”, assets without annotations, the label “red valve”"
-    assert AssetFilter(annotated="yes").in_words() == "annotated assets"
+    assert full.in_words() == "the file name contains “line” and there are no annotations and a label is “red valve”"
+    assert AssetFilter(annotated="yes").in_words() == "there are annotations"
 
 
 def test_nonsense_is_cut_and_left_out(shelf: Dataset) -> None:

@@ -146,11 +146,16 @@ def _manage(folder: Path, *arguments: str) -> str:
 
 def _wait_until_well(portal: Portal) -> None:
     deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(f"{portal.url}/healthz", timeout=10):
-                return
-        except OSError as error:
-            assert portal.process.poll() is None, (portal.folder / "serve.log").read_text()
-            assert time.monotonic() < deadline, f"{error}\n{(portal.folder / 'serve.log').read_text()}"
-            time.sleep(0.1)
+    while not _is_well(portal):
+        log = (portal.folder / "serve.log").read_text()
+        assert portal.process.poll() is None, log
+        assert time.monotonic() < deadline, log
+        time.sleep(0.1)
+
+
+def _is_well(portal: Portal) -> bool:
+    try:
+        with urllib.request.urlopen(f"{portal.url}/healthz", timeout=10):
+            return True
+    except OSError:
+        return False

@@ -179,9 +179,9 @@ def test_a_filter_is_carried_from_the_assets_page(page: Page, tmp_path: Path) ->
     page.get_by_role("searchbox").fill("Image_0000")
     expect(page.get_by_role("main")).to_contain_text(re.compile(r"\b10\b"))
     page.get_by_role("link", name=re.compile("Export these")).click()
-    expect(page.get_by_role("main")).to_contain_text("file names with “Image_0000”")
+    expect(page.get_by_role("main")).to_contain_text("the file name contains “Image_0000”")
     start_export(page)
-    expect(newest(page)).to_contain_text("filtered by file names with “Image_0000”")
+    expect(newest(page)).to_contain_text("only assets where the file name contains “Image_0000”")
     expect(newest(page)).to_contain_text(FINISHED)
     with zipfile.ZipFile(download(page, tmp_path)) as archive:
         assert len(archive.read("annotations.jsonl").splitlines()) == 10

@@ -179,7 +179,7 @@ def test_without_htmx_the_same_is_a_page(as_ana: Client, valves: Dataset) -> Non
     page = text_of(as_ana.get(reverse("export", args=[valves.pk]), {"search": "image_0003"}))
     assert "<html" in page
     assert "data-modal" not in page
-    assert "file names with “image_0003”" in page
+    assert "the file name contains “image_0003”" in page
     assert '<input type="hidden" name="search" value="image_0003"' in page
     page = text_of(as_ana.post(reverse("export-preview", args=[valves.pk]), OPTIONS | {"split": "on"}))
     assert "<html" in page
@@ -215,7 +215,7 @@ def test_a_filter_that_excludes_everything_is_refused_with_the_reason(as_ana: Cl
     fields = OPTIONS | {"search": "nowhere"}
     assert "there is nothing to export" in previewed(as_ana, valves, search="nowhere")
     dialog = text_of(as_ana.post(reverse("export", args=[valves.pk]), fields, headers=HTMX))
-    assert "file names with “nowhere”" in dialog.split('id="error-filtered"')[1]
+    assert "the file name contains “nowhere”" in dialog.split('id="error-filtered"')[1]
     assert ExportJob.objects.count() == 0
 
 

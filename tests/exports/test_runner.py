@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection
 
 from datasets.models import Annotation, Asset, Dataset
-from exports import runner, sources
+from exports import runner, sources, storage
 from exports.dispatch import repeat_export, request_export
 from exports.formats import vi_jsonl
 from exports.models import ExportJob
@@ -387,17 +388,17 @@ def test_a_job_is_done_once(valves: Dataset) -> None:
 def test_cancelled_while_written_leaves_no_file(valves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     cast.make_annotated(valves, 3)
     job = request_export(ExportSpec(), dataset=valves, user=None, ring=False)
-    real_publish = runner.storage.publish
+    real_publish = storage.publish
 
     def cancelled_at_the_last_moment(part: Path) -> str:
         ExportJob.objects.get(pk=job.pk).cancel(by="Ana")
         return real_publish(part)
 
-    monkeypatch.setattr(runner.storage, "publish", cancelled_at_the_last_moment)
+    monkeypatch.setattr(storage, "publish", cancelled_at_the_last_moment)
     runner.run(job.pk, worker="test")
     job.refresh_from_db()
     assert (job.state, job.failure, job.archive) == (State.FAILED, "Cancelled by Ana.", "")
-    assert list(archive_folder().iterdir()) == []
+    assert list(Path(settings.ARCHIVE_DIR).iterdir()) == []
 
 
 def test_a_full_disk_is_said_so(valves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,9 +430,3 @@ def test_an_unexpected_error_is_logged_once_and_told_without_its_trace(
     assert "secret detail" not in job.failure
     assert sum("secret detail" in str(record.exc_info) for record in caplog.records) == 1
     assert not leftovers()
-
-
-def archive_folder() -> Path:
-    from django.conf import settings
-
-    return Path(settings.ARCHIVE_DIR)

@@ -72,11 +72,11 @@ def test_only_formats_that_fit_are_shown(as_ana: Client, acme: Organization) -> 
 
 def test_a_carried_filter_is_told_counted_and_can_be_dropped(as_ana: Client, valves: Dataset) -> None:
     page = text_of(as_ana.get(page_of(valves), {"search": "image_000", "label": "<b>"}))
-    assert "file names with “image_000”, the label “&lt;b&gt;”" in page
+    assert "the file name contains “image_000” and a label is “&lt;b&gt;”" in page
     assert "Only 0 assets" in page
     assert f'<a href="{page_of(valves)}" aria-label="Drop the filter"' in page
     page = text_of(as_ana.get(page_of(valves), {"search": "image_0003"}))
-    assert "Only 1 asset:" in page
+    assert "Only 1 asset, where the file name contains “image_0003”" in page
     assert f'href="{reverse("export", args=[valves.pk])}?search=image_0003"' in page
 
 

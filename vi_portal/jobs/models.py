@@ -175,9 +175,7 @@ class Job(models.Model):
         failed = spent.update(
             **_failed(f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why.")
         )
-        requeued = lost.update(
-            state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None
-        )
+        requeued = lost.update(state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None)
         if failed or requeued:
             log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)
 
