@@ -11,7 +11,7 @@ from datasets.imports.records import Reading, Record
 def read(values: JsonObject, expected: type[Contents]) -> Record:
     """`{"asset_id", "filename", "width", "height", "annotations": [{"id", "category", "contents"}]}`."""
     return Record(
-        asset=records.read_reference(values, exported=bool(values.get("asset_id"))),
+        asset=records.read_reference(values, whole_asset=True),
         annotations=[
             _read_annotation(annotation, expected)
             for annotation in fields.as_list(values["annotations"], "“annotations”")

@@ -39,10 +39,12 @@ class Placement:
         self._dataset = dataset
         self._journal = journal
         self._arrivals = arrivals
+        #: The ids that lines of an export gave, by the uids of the assets they turned out to mean.
+        self._claims: dict[str, str] = {}
 
     def place(self, batch: Sequence[tuple[Place, Record]]) -> list[Placed]:
         """The records of `batch` that have an asset, in order. The others are refused, and told as problems."""
-        index = AssetIndex(self._dataset, [record.asset for _, record in batch], self._arrivals)
+        index = AssetIndex(self._dataset, [record.asset for _, record in batch], self._arrivals, self._claims)
         found: list[tuple[Place, Record, Known]] = []
         new: list[NewAsset] = []
         for place, record in batch:
@@ -51,6 +53,7 @@ class Placement:
                 if known is None:
                     known = _planned(record.asset, index)
                     new.append(known)
+                index.claim(known, record.asset)
                 found.append((place, record, known))
             except (Ambiguous, Unreadable) as error:
                 self._refuse(place, record, str(error))
@@ -73,6 +76,7 @@ class Placement:
                 self._arrivals.created.discard(asset.pk)
                 asset.uid = reference.asset_id
                 index.add(asset)
+                index.claim(asset, reference)
                 renamed[asset.pk] = asset
             original = reference.original_filename if reference.exported else ""
             if original and asset.filename == reference.filename != original:
@@ -120,7 +124,7 @@ def _planned(reference: AssetReference, index: AssetIndex) -> NewAsset:
             f"There is no image {reference} in the dataset, and the line gives no width and height to do without."
         )
     planned = NewAsset(
-        filename=reference.original_filename or reference.filename,
+        filename=(reference.original_filename if reference.exported else "") or reference.filename,
         image=ImageFacts(width=reference.width, height=reference.height),
         uid=reference.asset_id if index.is_free(reference.asset_id) else new_uid(),
     )

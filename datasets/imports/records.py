@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -9,6 +10,9 @@ from datasets.contents import Contents, PhraseGrounding
 from datasets.imports import boxes, fields
 from datasets.imports.account import quoted
 from datasets.imports.fields import JsonObject, Unreadable
+
+#: What may become the uid of an asset, and part of a storage key.
+UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _MAX_UID = 255
 _MAX_ASSET_ID = 64
@@ -71,15 +75,19 @@ class Record:
         )
 
 
-def read_reference(values: JsonObject, *, asset_id: str = "", exported: bool = False) -> AssetReference:
-    """The reference whose fields are in `values`. Raises `Unreadable`."""
+def read_reference(values: JsonObject, *, asset_id: str = "", whole_asset: bool = False) -> AssetReference:
+    """The reference whose fields are in `values`; `whole_asset` for a line in the shape of our export.
+
+    Raises `Unreadable`.
+    """
+    asset_id = fields.name(values, "asset_id", "assetId", limit=_MAX_ASSET_ID) or asset_id
     reference = AssetReference(
-        asset_id=fields.name(values, "asset_id", "assetId", limit=_MAX_ASSET_ID) or asset_id,
+        asset_id=asset_id,
         filename=fields.name(values, "filename", limit=_MAX_FILENAME),
         original_filename=fields.name(values, "original_filename", limit=_MAX_FILENAME),
         width=_side(values, "width"),
         height=_side(values, "height"),
-        exported=exported,
+        exported=whole_asset and UID.fullmatch(asset_id) is not None,
     )
     if not reference.filename and not reference.asset_id:
         raise Unreadable("The line does not say which asset it is about: “filename” is missing.")

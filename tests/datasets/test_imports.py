@@ -315,6 +315,13 @@ class TestOurOwnExport:
             imported_lines(valves, tmp_path, exported(asset_id="../../etc"))
         assert valves.assets.get().uid != "../../etc"
 
+    def test_a_name_of_the_user_is_not_taken_for_a_name_in_the_archive(self, valves: Dataset, tmp_path: Path) -> None:
+        second = exported("b~22222222.jpg", asset_id="second", original_filename="b.jpg")
+        first = exported("b.jpg", asset_id="first", original_filename="../b.jpg")
+        imported_lines(valves, tmp_path, second, first, second)
+        state = sorted((asset.uid, asset.filename, asset.annotations.count()) for asset in valves.assets.all())
+        assert state == [("first", "../b.jpg", 1), ("second", "b.jpg", 1)]
+
     def test_a_second_export_with_the_same_names_does_not_mix_with_the_first(
         self, valves: Dataset, tmp_path: Path
     ) -> None:
