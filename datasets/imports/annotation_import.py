@@ -89,8 +89,8 @@ class AnnotationImport:
             try:
                 for line in read_lines(file.path):
                     yield Place(file.name, line.number), line
-            except PermissionError:
-                self._tell(Place(file.name, 0), "The file may not be read.")
+            except OSError as error:
+                self._tell(Place(file.name, 0), f"The file cannot be read: {error.strerror}.")
 
     def _read(self, place: Place, line: Line) -> Record | None:
         """What the line says; None, and a problem told, where it is refused."""

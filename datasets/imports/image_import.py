@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from django.db import transaction
 from django.db.models import Q
@@ -84,28 +84,30 @@ class ImageImport:
     def _try(self, file: FoundFile, known: defaultdict[str, list[Known]]) -> _Step | None:
         """Find or store what `file` is; None, and a problem told, where it is refused."""
         try:
-            step = self._step(file, known[_normal(_name(file))])
+            source = file.path.open("rb")
+        except OSError as error:
+            self._refuse(file, f"The file cannot be opened: {error.strerror}.")
+            return None
+        try:
+            with source:
+                step = self._step(file, source, known[_normal(_name(file))])
         except ImageRefused as error:
             self._refuse(file, str(error))
-            return None
-        except PermissionError:
-            self._refuse(file, "The file may not be read.")
             return None
         self._claimed.add(step.asset.uid)
         if step.outcome == "created":
             known[_normal(_name(file))].append(step.asset)
         return step
 
-    def _step(self, file: FoundFile, candidates: Sequence[Known]) -> _Step:
+    def _step(self, file: FoundFile, source: IO[bytes], candidates: Sequence[Known]) -> _Step:
         name = _name(file)
-        with file.path.open("rb") as source:
-            if any(_sha256(candidate) for candidate in candidates):
-                sha256 = images.sha256_of(source)
-                for candidate in candidates:
-                    if _sha256(candidate) == sha256 and self._is_called(candidate, name):
-                        return _Step(file, candidate, "already_there")
-            uid = new_uid()
-            facts = images.store_image(source, dataset=self._dataset, uid=uid, filename=name)
+        if any(_sha256(candidate) for candidate in candidates):
+            sha256 = images.sha256_of(source)
+            for candidate in candidates:
+                if _sha256(candidate) == sha256 and self._is_called(candidate, name):
+                    return _Step(file, candidate, "already_there")
+        uid = new_uid()
+        facts = images.store_image(source, dataset=self._dataset, uid=uid, filename=name)
         waiting = self._waiting(candidates, name)
         if waiting is None:
             return _Step(file, NewAsset(name, facts, uid), "created", facts)
