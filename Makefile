@@ -42,6 +42,10 @@ lock: $(BIN)/uv ## Choose the versions anew: requirements.lock and requirements-
 bench: $(VENV)/.development ## Measure exports beside the floor of what this machine can do
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: screenshot
+screenshot: $(VENV)/.development ## Take the picture in the README anew
+	@browser=$$(tests/e2e/install-browser.sh $(BIN)) && CHROMIUM="$$browser" $(BIN)/python -m tests.e2e.screenshot docs/annotations.png
+
 UV_COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock"
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import Portal
+from tests.e2e.portal import Portal
 
 
 def shell(portal: Portal, *lines: str) -> str:

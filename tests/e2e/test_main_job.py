@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.conftest import BCCD, Portal
+from tests.e2e.portal import BCCD, Portal
 
 FINISHED = re.compile("Finished")
 

@@ -1,0 +1,147 @@
+"""The whole portal as `make run` starts it, with its demo, and a real browser in front."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+BCCD = ROOT / "tests" / "data" / "bccd"
+PASSWORD = "a long enough sentence"
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+
+@dataclass(frozen=True)
+class Portal:
+    """A running portal: its address, its folder, the process that supervises it."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py` prints for `arguments`."""
+        return _manage(self.folder, *arguments)
+
+    def import_bccd(self) -> None:
+        """A real dataset, twice: 364 assets with boxes, and with questions; a few of them with their image."""
+        for kind, name, file in (
+            ("phrase-grounding", "BCCD", "phrase_grounding.jsonl"),
+            ("vqa", "BCCD questions", "vqa.jsonl"),
+        ):
+            files = ("--images", str(BCCD / "images"), "--annotations", str(BCCD / file))
+            self.manage("import_dataset", "--name", name, "--type", kind, *files)
+
+    def children(self, word: str) -> list[int]:
+        """The ids of the portal's processes whose command line has `word`."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (entry / "environ").read_bytes()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if f"DATA_DIR={self.folder}".encode() in environment and word in command:
+                found.append(int(entry.name))
+        return found
+
+
+@contextmanager
+def running_portal(folder: Path) -> Iterator[Portal]:
+    """A portal with the demo in it, over an empty folder, for as long as the block runs."""
+    _manage(folder, "migrate", "--verbosity", "0")
+    _manage(folder, "collectstatic", "--no-input", "--verbosity", "0")
+    _manage(folder, "seed_demo", "--password", PASSWORD)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"],
+            cwd=ROOT,
+            env=_environment(folder) | {"PORT": str(port)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    portal = Portal(f"http://127.0.0.1:{port}", folder, process)
+    try:
+        _wait_until_well(portal)
+        yield portal
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """A headless Chromium: the one $CHROMIUM names, one on the PATH, or Playwright's own."""
+    executable = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_OPTIONS)
+        yield launched
+        launched.close()
+
+
+def sign_in(page: Page) -> None:
+    """As Ana, at the page that asks for it."""
+    page.goto("/")
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return kept | {"DATA_DIR": str(folder), "HTTPS": "off", "JOB_SWEEP_SECONDS": "1", "TENSORFLOW_WARM_UP": "off"}
+
+
+def _manage(folder: Path, *arguments: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=_environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def _wait_until_well(portal: Portal) -> None:
+    deadline = time.monotonic() + 60
+    while not _is_well(portal):
+        log = (portal.folder / "serve.log").read_text()
+        assert portal.process.poll() is None, log
+        assert time.monotonic() < deadline, log
+        time.sleep(0.1)
+
+
+def _is_well(portal: Portal) -> bool:
+    try:
+        with urllib.request.urlopen(f"{portal.url}/healthz", timeout=10):
+            return True
+    except OSError:
+        return False
