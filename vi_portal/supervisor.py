@@ -36,6 +36,8 @@ TICK_SECONDS = 0.1
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 GROWN_UP_SECONDS = 60.0
+#: So long the portal waits for its worker before it says that it is running.
+WORKER_PATIENCE_SECONDS = 20.0
 
 _PR_SET_PDEATHSIG = 1
 
@@ -125,11 +127,17 @@ class Supervisor:
                 self._say(f"The web server stopped by itself (exit code {self._web.exit_code}), so the portal stops.")
                 return False
             self._look_after_worker()
-            if not announced and answers(settings.HOST, settings.PORT):
+            if not announced and self._is_up():
                 announced = True
                 self._say(welcome())
             time.sleep(TICK_SECONDS)
         return True
+
+    def _is_up(self) -> bool:
+        """Whether the web server answers and the worker has signed in; a worker that is slow is not waited for long."""
+        if not answers(settings.HOST, settings.PORT):
+            return False
+        return self._web.age > WORKER_PATIENCE_SECONDS or is_signed_in(self._worker_name)
 
     def _start_worker(self) -> None:
         self._worker_name = f"worker-{secrets.token_hex(4)}@{socket.gethostname()}"
@@ -240,6 +248,14 @@ def answers(host: str, port: int) -> bool:
     finally:
         web.close()
     return True
+
+
+def is_signed_in(worker: str) -> bool:
+    """Whether the worker of that name takes jobs."""
+    try:
+        return Worker.alive().filter(pk=worker).exists()
+    finally:
+        connection.close()
 
 
 def welcome() -> str:

@@ -66,14 +66,14 @@ class Command(BaseCommand):
 
     def _import(self, dataset: Dataset, images: Path | None, annotations: Path | None) -> Summary:
         layout = "{desc:<19} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
-        with tqdm(total=100, bar_format=layout, file=sys.stderr, dynamic_ncols=True) as bar:
+        with tqdm(total=100, bar_format=layout, file=sys.stderr, mininterval=0.5, dynamic_ncols=True) as bar:
 
             def show(progress: Progress) -> None:
                 bar.set_description_str(progress.phase, refresh=False)
                 bar.update(progress.percent - bar.n)
 
             def report(problem: Problem) -> None:
-                with tqdm.external_write_mode(file=sys.stderr):
+                with tqdm.external_write_mode(file=sys.stderr, mininterval=0.5):
                     self.stdout.write(str(problem))
 
             return import_into(dataset, images=images, annotations=annotations, report=report, progress=Progress(show))

@@ -40,7 +40,9 @@ class Command(BaseCommand):
         if options["if_empty"] and Dataset.objects.exists() and somebody.exists():
             return
         organization, ana, ben = seed_people()
-        with tqdm(total=100, bar_format="{desc:<27} {percentage:3.0f}% |{bar}|", file=sys.stderr) as bar:
+        with tqdm(
+            total=100, bar_format="{desc:<27} {percentage:3.0f}% |{bar}|", file=sys.stderr, mininterval=0.5
+        ) as bar:
 
             def show(progress: Progress) -> None:
                 bar.set_description_str(progress.phase, refresh=False)

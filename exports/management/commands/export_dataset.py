@@ -48,7 +48,8 @@ class Command(BaseCommand):
             job = request_export(_parse(options), dataset=dataset, user=None, ring=False)
         except SpecError as error:
             raise CommandError(str(error)) from error
-        with tqdm(total=100, unit="%", disable=None, bar_format="{desc:24}{percentage:3.0f}% |{bar}| {elapsed}") as bar:
+        layout = "{desc:24}{percentage:3.0f}% |{bar}| {elapsed}"
+        with tqdm(total=100, bar_format=layout, mininterval=0.5, dynamic_ncols=True) as bar:
             runner.run(job.pk, worker="command line", progress=Progress(lambda progress: _draw(bar, progress)))
             bar.update(100 - bar.n)
         job.refresh_from_db()
