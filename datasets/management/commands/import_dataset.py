@@ -73,7 +73,7 @@ class Command(BaseCommand):
                 bar.update(progress.percent - bar.n)
 
             def report(problem: Problem) -> None:
-                with tqdm.external_write_mode(file=sys.stderr, mininterval=0.5):
+                with tqdm.external_write_mode(file=sys.stderr):
                     self.stdout.write(str(problem))
 
             return import_into(dataset, images=images, annotations=annotations, report=report, progress=Progress(show))
