@@ -64,6 +64,18 @@ class Checked:
     members: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What the central directory says of a member."""
+
+    name: str
+    method: int
+    crc: int
+    size: int
+    compressed_size: int
+    offset: int
+
+
 class ArchiveWriter:
     """Writes members to a new file, one at a time. `close` completes the archive; without it there is none."""
 
@@ -107,12 +119,12 @@ class ArchiveWriter:
         self._directory.close()
 
     def _add(self, member: Member, start: int) -> Written:
-        name = member.name.encode()
+        name, method = member.name.encode(), _DEFLATED if member.compressed else _STORED
         expected = member.expected
         # Sizes known beforehand are written once; others are filled in when the chunks are through.
         known = expected is not None and not member.compressed
         header = (expected.crc32, expected.size, expected.size) if expected and known else (0, 0, 0)
-        self._file.write(_local_header(name, member, *header))
+        self._file.write(_local_header(name, method, *header))
         body = self._file.tell()
         crc, size, sha256 = self._copy_chunks(member)
         end = self._file.tell()
@@ -123,9 +135,9 @@ class ArchiveWriter:
             )
         if not known:
             self._file.seek(start)
-            self._file.write(_local_header(name, member, crc, size, end - body))
+            self._file.write(_local_header(name, method, crc, size, end - body))
             self._file.seek(end)
-        self._note(name, member, crc=crc, size=size, compressed_size=end - body, offset=start)
+        self._note(_Entry(member.name, method, crc, size, end - body, start))
         return Written(member.name, size, sha256)
 
     def _copy_chunks(self, member: Member) -> tuple[int, int, str]:
@@ -144,24 +156,23 @@ class ArchiveWriter:
             self._file.write(deflate.flush())
         return crc, size, expected.sha256 if expected else digest.hexdigest()
 
-    def _note(self, name: bytes, member: Member, *, crc: int, size: int, compressed_size: int, offset: int) -> None:
-        large = [value for value in (size, compressed_size, offset) if value >= _MAX32]
+    def _note(self, entry: _Entry) -> None:
+        name, values = entry.name.encode(), (entry.size, entry.compressed_size, entry.offset)
+        large = [value for value in values if value >= _MAX32]
         extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-        sizes = (min(compressed_size, _MAX32), min(size, _MAX32), len(name), len(extra), 0, 0, 0)
-        common = (*_common(member), crc)
-        fixed = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *sizes, _REGULAR_FILE, min(offset, _MAX32))
+        size, compressed_size, offset = (min(value, _MAX32) for value in values)
+        common = (_UTF8, entry.method, _DOS_TIME, _DOS_DATE, entry.crc, compressed_size, size)
+        lengths = (len(name), len(extra), 0, 0, 0)
+        fixed = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *lengths, _REGULAR_FILE, offset)
         self._directory.write(fixed + name + extra)
         self._count += 1
 
 
-def _common(member: Member) -> tuple[int, int, int, int]:
-    return _UTF8, _DEFLATED if member.compressed else _STORED, _DOS_TIME, _DOS_DATE
-
-
-def _local_header(name: bytes, member: Member, crc: int, size: int, compressed_size: int) -> bytes:
+def _local_header(name: bytes, method: int, crc: int, size: int, compressed_size: int) -> bytes:
     # Always Zip64, so that a member may turn out to be of any size.
+    common = (_UTF8, method, _DOS_TIME, _DOS_DATE, crc)
     return (
-        _LOCAL.pack(b"PK\3\4", _VERSION, *_common(member), crc, _MAX32, _MAX32, len(name), _ZIP64_SIZES.size)
+        _LOCAL.pack(b"PK\3\4", _VERSION, *common, _MAX32, _MAX32, len(name), _ZIP64_SIZES.size)
         + name
         + _ZIP64_SIZES.pack(1, 16, size, compressed_size)
     )
@@ -182,32 +193,23 @@ def check(path: Path, *, on_bytes: Callable[[int], None] = lambda count: None) -
 
 def _check(file: BinaryIO, directory: BinaryIO, on_bytes: Callable[[int], None]) -> Checked:
     digest = hashlib.sha256()
-    position = members = 0
-    for entry in _directory_entries(directory):
+    members, start = _directory_place(directory)
+    position = 0
+    for entry in _directory_entries(directory, members, start):
         if entry.offset != position:
             raise DamagedArchive(f"{entry.name} does not start where the member before it ends.")
         position = _check_member(file, entry, digest.update)
         on_bytes(position - entry.offset)
-        members += 1
+    if position != start:
+        raise DamagedArchive("The central directory does not start where the last member ends.")
     while block := file.read(_READ):
         digest.update(block)
         on_bytes(len(block))
     return Checked(size=file.tell(), sha256=digest.hexdigest(), members=members)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    name: str
-    method: int
-    crc: int
-    size: int
-    compressed_size: int
-    offset: int
-
-
-def _directory_entries(file: BinaryIO) -> Iterator[_Entry]:
-    count, position = _directory_place(file)
-    file.seek(position)
+def _directory_entries(file: BinaryIO, count: int, start: int) -> Iterator[_Entry]:
+    file.seek(start)
     for _ in range(count):
         fields = _CENTRAL.unpack(file.read(_CENTRAL.size))
         if fields[0] != b"PK\1\2":
@@ -242,15 +244,24 @@ def _directory_place(file: BinaryIO) -> tuple[int, int]:
 
 
 def _check_member(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None]) -> int:
-    header = file.read(_LOCAL.size)
-    fields = _LOCAL.unpack(header)
-    rest = file.read(fields[9] + fields[10])
-    feed(header)
-    feed(rest)
-    if fields[0] != b"PK\3\4" or rest[: fields[9]].decode() != entry.name:
+    """Compare the member that begins here with its entry, and return where it ends. `feed` gets its bytes on disk."""
+    header = _local_header(entry.name.encode(), entry.method, entry.crc, entry.size, entry.compressed_size)
+    found = file.read(len(header))
+    feed(found)
+    if found != header:
         raise DamagedArchive(f"{entry.name} is not where the directory says.")
-    inflate = isal_zlib.decompressobj(wbits=-15) if entry.method == _DEFLATED else None
     crc = size = 0
+    for piece in _pieces(file, entry, feed):
+        crc = isal_zlib.crc32(piece, crc)
+        size += len(piece)
+    if (crc, size) != (entry.crc, entry.size):
+        raise DamagedArchive(f"{entry.name} does not read back as it was written.")
+    return file.tell()
+
+
+def _pieces(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None]) -> Iterator[bytes]:
+    """The bytes of the member, inflated, in pieces of bounded size."""
+    inflate = isal_zlib.decompressobj(wbits=-15) if entry.method == _DEFLATED else None
     left = entry.compressed_size
     while left:
         block = file.read(min(left, _READ))
@@ -258,11 +269,12 @@ def _check_member(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None]) 
             raise DamagedArchive(f"{entry.name} ends too early.")
         left -= len(block)
         feed(block)
-        while block:
-            piece = block if inflate is None else inflate.decompress(block, _READ)
-            block = b"" if inflate is None else inflate.unconsumed_tail
-            crc = isal_zlib.crc32(piece, crc)
-            size += len(piece)
-    if (crc, size) != (entry.crc, entry.size):
-        raise DamagedArchive(f"{entry.name} does not read back as it was written.")
-    return file.tell()
+        if inflate is None:
+            yield block
+            continue
+        # Until nothing comes: the last bytes may still be held back when all of the block is taken in.
+        while piece := inflate.decompress(block, _READ):
+            yield piece
+            block = inflate.unconsumed_tail
+    if inflate is not None and not inflate.eof:
+        raise DamagedArchive(f"{entry.name} ends too early.")

@@ -103,6 +103,22 @@ def test_check_tells_size_and_hash(tmp_path: Path) -> None:
     assert checked.members == 2
 
 
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**20 + 40, 2**20 + 300, 2**21 + 7])
+@pytest.mark.parametrize("text", [bytes(1), b'{"asset_id":"1"}\n', hashlib.sha512(b"seed").hexdigest().encode()])
+def test_check_reads_a_member_to_its_last_byte_whatever_its_size(tmp_path: Path, text: bytes, size: int) -> None:
+    path = write(tmp_path / "a.zip", Member("a", [(text * (size // len(text) + 1))[:size]]))
+    assert archive.check(path).members == 1
+
+
+def test_check_finds_members_that_the_end_record_does_not_count(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", Member("a", [TEXT]), Member("b", [TEXT]))
+    content = bytearray(path.read_bytes())
+    content[-14:-10] = b"\1\0\1\0"
+    path.write_bytes(content)
+    with pytest.raises(DamagedArchive, match="central directory"):
+        archive.check(path)
+
+
 @pytest.mark.parametrize("place", [0.001, 0.2, 0.5, 0.9, 0.999])
 def test_check_finds_a_flipped_bit_anywhere(tmp_path: Path, place: float) -> None:
     noise = hashlib.sha512(b"seed").digest() * 4000
@@ -137,8 +153,8 @@ BEYOND_4_GIB = 257
 
 def test_a_deflated_member_beyond_4_gib(tmp_path: Path) -> None:
     path = write(tmp_path / "a.zip", Member("deflated", (ZEROS for _ in range(BEYOND_4_GIB))))
-    [info] = zipfile.ZipFile(path).infolist()
-    assert info.file_size == BEYOND_4_GIB * len(ZEROS) > 2**32
+    [entry] = zipfile.ZipFile(path).infolist()
+    assert entry.file_size == BEYOND_4_GIB * len(ZEROS) > 2**32
     assert archive.check(path).members == 1
 
 
