@@ -20,13 +20,11 @@ from django.utils.functional import cached_property
 from datasets.models import Dataset
 from exports import storage
 from exports.models import ExportJob
+from exports.receipt import NO_ANNOTATIONS
 from vi_portal.accounts.models import Membership
 from vi_portal.jobs.models import State, Worker
 
 PAGE_SIZE = 25
-
-#: What the runner calls an asset that had nothing to write. That is no fault of the export.
-EXPECTED_SKIP = "no annotations"
 
 #: How many kinds of warnings the row itself tells; its details have them all.
 _TOLD_AT_ONCE = 2
@@ -89,7 +87,7 @@ class HistoryRow:
     def warnings(self) -> list[str]:
         """What went otherwise than asked, counted, one phrase a kind."""
         found: dict[str, Any] = self.job.warnings
-        skipped = {why: n for why, n in found.get("skipped", {}).items() if why != EXPECTED_SKIP}
+        skipped = {why: n for why, n in found.get("skipped", {}).items() if why != NO_ANNOTATIONS}
         told = [f"{_number(count)} skipped ({why})" for why, count in skipped.items()]
         for group in ("annotations", "boxes", "images"):
             for kind, count in found.get(group, {}).items():
@@ -105,7 +103,7 @@ class HistoryRow:
     @property
     def unannotated(self) -> int:
         """How many of the selected assets had no annotations."""
-        return int(self.job.warnings.get("skipped", {}).get(EXPECTED_SKIP, 0))
+        return int(self.job.warnings.get("skipped", {}).get(NO_ANNOTATIONS, 0))
 
     @property
     def duration(self) -> str:

@@ -19,6 +19,8 @@ from datasets.contents import BoxFlaw
 from exports.archive import Written
 
 FILENAME = "export.json"
+#: Why an asset makes no record without that being a fault of the export.
+NO_ANNOTATIONS = "no annotations"
 
 #: Labels beyond this many are counted together, so that a dataset of endless phrases fits in memory.
 MAX_LABELS = 20_000
@@ -110,7 +112,7 @@ class PartReceipt:
         self.images += 1
 
     def skipped_asset(self, asset: AssetName, reason: str) -> None:
-        self._receipt.skip_asset(asset, reason)
+        self._receipt.skipped_asset(asset, reason)
 
     def skipped_annotation(self, asset: AssetName, annotation: str, reason: str) -> None:
         self._receipt.note(
@@ -141,7 +143,7 @@ class PartReceipt:
         self._receipt.note("images", kind, asset, reason)
 
     def renamed(self, asset: AssetName, member_name: str) -> None:
-        self._receipt.rename(asset, member_name)
+        self._receipt.renamed(asset, member_name)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -182,7 +184,7 @@ class Receipt:
 
     # What the parts, the source and the archive tell
 
-    def skip_asset(self, asset: AssetName, reason: str, *, expected: bool = False) -> None:
+    def skipped_asset(self, asset: AssetName, reason: str, *, expected: bool = False) -> None:
         """`asset` makes no record; `expected` reasons are no warning."""
         self._skipped[reason] += 1
         self._skipped_list.append({**asset._asdict(), "reason": reason})
@@ -195,7 +197,7 @@ class Receipt:
         self._warnings.append({"what": f"{group}: {kind}", **asset._asdict(), "reason": reason, **facts})
         self._example(asset, example or reason)
 
-    def rename(self, asset: AssetName, member_name: str) -> None:
+    def renamed(self, asset: AssetName, member_name: str) -> None:
         self._renamed.append({**asset._asdict(), "name_in_archive": member_name})
 
     def wrote_member(self, written: Written) -> None:
@@ -217,19 +219,17 @@ class Receipt:
 
     def totals(self, *, counted: str) -> dict[str, Any]:
         """Asked = written + skipped, for assets, annotations and what is `counted` in them (boxes …)."""
-        boxes = self._noted.get("boxes", Counter())
-        annotations_skipped = self._noted.get("annotations", Counter())["skipped"]
         items = sum(part.labels.total() for part in self.parts)
         images = sum(part.images for part in self.parts)
-        missing = self._noted.get("images", Counter())["missing"]
+        missing = self._times("images", "missing")
 
         def line(written: int, skipped: int) -> dict[str, int]:
             return {"asked": written + skipped, "written": written, "skipped": skipped}
 
         return {
             "assets": line(self.assets_written, self.assets_skipped),
-            "annotations": line(self.annotations_written, annotations_skipped),
-            **({counted: line(items, boxes["degenerate"])} if counted else {}),
+            "annotations": line(self.annotations_written, self._times("annotations", "skipped")),
+            **({counted: line(items, self._times("boxes", "degenerate"))} if counted else {}),
             **({"images": line(images, missing)} if images or missing else {}),
             **{part.name: part.assets for part in self.parts if part.name},
         }
@@ -244,11 +244,10 @@ class Receipt:
         return found
 
     def chunks(self, *, head: dict[str, Any], counted: str) -> Iterator[bytes]:
-        """The receipt as JSON, `head` first. `chunks` is called once every other member is written."""
-        totals = self.totals(counted=counted)
+        """The receipt as JSON, `head` first. To be called once every other member is written."""
         body = {
             **head,
-            "totals": totals,
+            "totals": self.totals(counted=counted),
             "skipped_by_reason": dict(self._skipped),
             "warnings_by_kind": {group: dict(kinds) for group, kinds in self._noted.items()},
             "parts": {part.name or "all": part.summary() for part in self.parts},
@@ -266,6 +265,10 @@ class Receipt:
             yield (b",\n " if place else b"\n ") + _json.encode(key) + b": "
             yield from spool.chunks()
         yield b"\n}\n"
+
+    def _times(self, group: str, kind: str) -> int:
+        """How often something of this kind was noted."""
+        return self._noted.get(group, Counter())[kind]
 
     def _example(self, asset: AssetName, text: str) -> None:
         if len(self._examples) < _MAX_EXAMPLES:

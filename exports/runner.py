@@ -10,9 +10,10 @@ import errno
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
+from datasets.models import DatasetType
 from exports import archive, splits, storage
 from exports.archive import ArchiveWriter, Checked, DamagedArchive, UnexpectedBytes
 from exports.models import ExportJob
-from exports.receipt import FILENAME, PartReceipt, Receipt
+from exports.receipt import FILENAME, NO_ANNOTATIONS, PartReceipt, Receipt
 from exports.records import Member, Options, Record, Split
 from exports.sources import CHANGED_IMAGE, ImageUnreadable, Source
 from exports.splits import Part
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 #: Progress counts bytes of images in units of this size, beside one unit a record.
 _IMAGE_UNIT = 64 * 1024
 #: What the labels of an annotation count.
-_COUNTED = {"phrase-grounding": "boxes", "vqa": "interactions"}
+_COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interactions"}
 
 
 class ExportFailed(Exception):
@@ -52,39 +54,42 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         return
     log.info("Export %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
     assert job.lease_token is not None
-    part, spool = storage.part_path(job.pk, job.lease_token), storage.spool_path(job.pk, job.lease_token)
+    aside, spool = storage.part_path(job.pk, job.lease_token), storage.spool_path(job.pk, job.lease_token)
     progress = progress or Progress()
     try:
         with Lease(job, progress) as lease:
-            _export(job, part, spool, lease, progress)
+            _export(job, aside, spool, _Watch(lease, progress))
     except (LeaseLost, Refused):
         log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
     except OperationalError:
         log.exception("Export %s: the database failed; another attempt follows.", job.pk)
         _settle(job.release)
     except Exception as error:
-        reason = _reason(error)
-        log.log(
-            logging.INFO if isinstance(error, ExportFailed) else logging.ERROR,
-            "Export %s failed: %s",
-            job.pk,
-            reason,
-            exc_info=not isinstance(error, ExportFailed),
-            extra={"job": str(job.pk)},
-        )
-        _settle(lambda: job.fail(reason))
+        _settle(partial(job.fail, _told(job, error)))
     finally:
-        part.unlink(missing_ok=True)
+        aside.unlink(missing_ok=True)
         shutil.rmtree(spool, ignore_errors=True)
 
 
-def _export(job: ExportJob, part: Path, spool: Path, lease: Lease, progress: Progress) -> None:
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What every step is told to: the progress moves on, and `LeaseLost` is raised once the job is not ours."""
+
+    lease: Lease
+    progress: Progress
+
+    def advance(self, steps: int = 1) -> None:
+        self.lease.check()
+        self.progress.advance(steps)
+
+
+def _export(job: ExportJob, aside: Path, spool: Path, watch: _Watch) -> None:
     with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
-        plan = _plan(source, receipt, spool, progress)
-        _write(plan, source, receipt, part, lease=lease, progress=progress, job=job)
-    checked = _check(part, lease, progress)
-    lease.check()
-    _publish(job, part, plan, receipt, checked, moment=source.moment)
+        plan = _plan(source, receipt, spool, watch.progress)
+        _write(plan, source, receipt, aside, watch, head=_head(job, source))
+    checked = _check(aside, watch)
+    watch.lease.check()
+    _publish(job, aside, plan, receipt, checked, moment=source.moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> 
     progress.enter("Planning", until=2, total=1)
     spec = source.spec
     for asset in source.unannotated():
-        receipt.skip_asset(asset, "no annotations", expected=True)
+        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
     annotated = source.annotated()
     if spec.validation_ratio is None:
         parts = splits.whole(annotated)
@@ -122,72 +127,64 @@ def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> 
     return _Plan(source.count_selected(), parts, images, options)
 
 
-def _write(
-    plan: _Plan,
-    source: Source,
-    receipt: Receipt,
-    path: Path,
-    *,
-    lease: Lease,
-    progress: Progress,
-    job: ExportJob,
-) -> None:
-    """Write every member into the file aside, the receipt last."""
-    encoding, beside = source.spec.encoding, source.spec.encoding.images == "beside"
+def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: _Watch, *, head: dict[str, Any]) -> None:
+    """Write every member into the file `aside`, the receipt with its `head` last."""
     units = plan.records + sum(plan.image_bytes.values()) // _IMAGE_UNIT
-    progress.enter("Writing annotations", until=80, total=units)
-    writer = ArchiveWriter(path)
+    watch.progress.enter("Writing annotations", until=80, total=units)
+    writer = ArchiveWriter(aside)
     try:
+        writing = _Writing(plan, source, receipt, writer, watch)
         for part in plan.parts:
-            told = receipt.part(part.name)
-            records = _watched(source.records(part.ids, told), lease, progress)
-            split = Split(part.name, len(part.ids), plan.image_bytes[part.name], records)
-            for member in encoding.encode(split, plan.options):
-                receipt.wrote_member(writer.add(member))
-            if source.spec.include_images and beside:
-                _write_images(source, part, split, told, receipt, writer, lease=lease, progress=progress)
-        for member in encoding.companions(plan.options):
-            receipt.wrote_member(writer.add(member))
+            writing.write_part(part)
+        writing.write_members(source.spec.encoding.companions(plan.options))
         _account(plan, receipt)
-        head = _head(job, source)
-        counted = _COUNTED.get(source.dataset.type, "")
+        counted = _COUNTED.get(DatasetType(source.dataset.type), "")
         writer.add(Member(FILENAME, receipt.chunks(head=head, counted=counted)))
         writer.close()
     finally:
         writer.discard()
 
 
-def _write_images(
-    source: Source,
-    part: Part,
-    split: Split,
-    told: PartReceipt,
-    receipt: Receipt,
-    writer: ArchiveWriter,
-    *,
-    lease: Lease,
-    progress: Progress,
-) -> None:
-    for member, asset in source.images(part.ids, told):
-        lease.check()
-        assert member.expected is not None
-        try:
-            written = writer.add(Member(split.path(member.name), member.chunks, False, member.expected))
-        except ImageUnreadable as error:
-            told.missing_image(asset, str(error))
-        except UnexpectedBytes:
-            told.missing_image(asset, CHANGED_IMAGE)
-        else:
-            told.wrote_image()
-            receipt.wrote_member(written)
-        progress.advance(member.expected.size // _IMAGE_UNIT)
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Takes the members of each part from source and encoder to the archive, and tells the receipt."""
 
+    plan: _Plan
+    source: Source
+    receipt: Receipt
+    archive: ArchiveWriter
+    watch: _Watch
 
-def _watched(records: Iterable[Record], lease: Lease, progress: Progress) -> Iterator[Record]:
-    for record in records:
-        lease.check()
-        yield record
-        progress.advance()
+    def write_part(self, part: Part) -> None:
+        spec, told = self.source.spec, self.receipt.part(part.name)
+        records = self._watched(self.source.records(part.ids, told))
+        split = Split(part.name, len(part.ids), self.plan.image_bytes[part.name], records)
+        self.write_members(spec.encoding.encode(split, self.plan.options))
+        if spec.include_images and spec.encoding.images == "beside":
+            self._write_images(part, split, told)
+
+    def write_members(self, members: Iterable[Member]) -> None:
+        for member in members:
+            self.receipt.wrote_member(self.archive.add(member))
+
+    def _write_images(self, part: Part, split: Split, told: PartReceipt) -> None:
+        for member, asset in self.source.images(part.ids, told):
+            assert member.expected is not None
+            try:
+                written = self.archive.add(replace(member, name=split.path(member.name)))
+            except ImageUnreadable as error:
+                told.missing_image(asset, str(error))
+            except UnexpectedBytes:
+                told.missing_image(asset, CHANGED_IMAGE)
+            else:
+                told.wrote_image()
+                self.receipt.wrote_member(written)
+            self.watch.advance(member.expected.size // _IMAGE_UNIT)
+
+    def _watched(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            yield record
+            self.watch.advance()
 
 
 def _account(plan: _Plan, receipt: Receipt) -> None:
@@ -212,20 +209,15 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
     }
 
 
-def _check(part: Path, lease: Lease, progress: Progress) -> Checked:
+def _check(aside: Path, watch: _Watch) -> Checked:
     """Read the file aside back, as a whole."""
-    progress.enter("Checking the archive", until=99, total=part.stat().st_size)
-
-    def advance(count: int) -> None:
-        lease.check()
-        progress.advance(count)
-
-    return archive.check(part, on_bytes=advance)
+    watch.progress.enter("Checking the archive", until=99, total=aside.stat().st_size)
+    return archive.check(aside, on_bytes=watch.advance)
 
 
-def _publish(job: ExportJob, part: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: Any) -> None:
+def _publish(job: ExportJob, aside: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
     """One rename makes the file visible, one update the row; if that is refused, the file goes."""
-    key = storage.publish(part)
+    key = storage.publish(aside)
     counts = {part.name: part.assets for part in receipt.parts}
     try:
         job.finish(
@@ -253,8 +245,21 @@ def _publish(job: ExportJob, part: Path, plan: _Plan, receipt: Receipt, checked:
     )
 
 
+def _told(job: ExportJob, error: Exception) -> str:
+    """The sentence for the row; what nobody expected also goes to the log, with its trace."""
+    reason, expected = _reason(error), isinstance(error, ExportFailed)
+    log.log(
+        logging.INFO if expected else logging.ERROR,
+        "Export %s failed: %s",
+        job.pk,
+        reason,
+        exc_info=not expected,
+        extra={"job": str(job.pk)},
+    )
+    return reason
+
+
 def _reason(error: Exception) -> str:
-    """The sentence for the row."""
     if isinstance(error, ExportFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -267,7 +272,7 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _settle(verb: Any) -> None:
+def _settle(verb: Callable[[], None]) -> None:
     try:
         verb()
     except Refused:
