@@ -155,9 +155,12 @@ class PartReceipt:
 
 
 class Receipt:
-    """Collects the findings of one export. Use as a context manager: it holds spool files."""
+    """Collects the findings of one export. Use as a context manager: it holds spool files in `folder`, which is made
+    where it is missing.
+    """
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.parts: list[PartReceipt] = []
         self._skipped: Counter[str] = Counter()
         self._noted: dict[str, Counter[str]] = {}

@@ -138,6 +138,18 @@ def test_a_record_that_cannot_be_read_is_passed_over(valves: Dataset) -> None:
     assert first.filename == "image_0001.jpg"
 
 
+def test_a_record_with_many_repairs_is_shown_before_anything_was_exported(
+    acme: Organization, settings: Any, tmp_path: Path
+) -> None:
+    settings.SPOOL_DIR = tmp_path / "not made yet"
+    dataset = cast.make_dataset(acme, name="Flawed")
+    outside = [(10, 10, 2000, 20 + number) for number in range(700)]
+    cast.make_annotation(cast.make_asset(dataset), cast.grounding("A red valve", "red valve", *outside))
+    first = preview(ExportSpec(), dataset=dataset).first
+    assert first is not None
+    assert "red valve" in first.text
+
+
 def test_a_long_record_is_shortened(acme: Organization) -> None:
     dataset = cast.make_dataset(acme, name="Long")
     caption = "word " * 5000 + "red valve"
