@@ -28,6 +28,9 @@ from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
 
+#: Why an image is left out whose bytes are not those that were stored.
+CHANGED_IMAGE = "the stored file is not the one that was uploaded"
+
 _ASSETS_A_CHUNK = 500
 _READ = 1024 * 1024
 
@@ -64,6 +67,7 @@ class Source:
         return iter(assets.iterator(chunk_size=10_000))
 
     def unannotated(self) -> Iterator[AssetName]:
+        """Every asset that will make no record, by row id."""
         assets = self._selected().unannotated().order_by("pk").values_list("uid", "filename")
         return (AssetName(*row) for row in assets.iterator(chunk_size=10_000))
 
@@ -109,10 +113,7 @@ class Source:
                     continue
                 _report_oddities(asset, receipt)
                 expected = Expected(asset.size, asset.crc32, asset.sha256)
-                yield (
-                    Member(f"images/{asset.member_name}", _image_chunks(asset), False, expected),
-                    asset.name,
-                )
+                yield Member(f"images/{asset.member_name}", _image_chunks(asset), False, expected), asset.name
 
     def _selected(self) -> AssetQuerySet:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
@@ -129,26 +130,14 @@ class Source:
         return _plain_rows(rows.values_list("asset_id", "uid", "category", text, "labels", "flawed"))
 
     def _record(self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt) -> Record | None:
-        opening, typed = _OPENINGS[self.dataset.type], self.spec.encoding.typed
-        annotations, all_labels = [], []
-        for _, uid, category, text, labels, flawed in rows:
-            if flawed or typed or not text.startswith(opening):
-                try:
-                    annotation, labels = self._opened(asset, uid, category, text, labels, flawed, receipt)
-                except ContentsError as error:
-                    receipt.skipped_annotation(asset.name, uid, str(error))
-                    continue
-            else:
-                annotation = AnnotationRecord(uid, category, text)
-            annotations.append(annotation)
-            all_labels.append(labels)
+        annotations, labels = self._annotations(asset, rows, receipt)
         if not annotations:
             receipt.skipped_asset(asset.name, "none of its annotations can be read")
             return None
         if asset.filename != asset.member_name:
             receipt.renamed(asset.name, asset.member_name)
         image = self._image_inside(asset, receipt)
-        receipt.wrote_asset(all_labels)
+        receipt.wrote_asset(labels)
         return Record(
             asset.uid,
             asset.member_name,
@@ -160,17 +149,29 @@ class Source:
             image,
         )
 
-    def _opened(
-        self,
-        asset: _AssetRow,
-        uid: str,
-        category: str | None,
-        text: str,
-        labels: str,
-        flawed: bool,
-        receipt: PartReceipt,
-    ) -> tuple[AnnotationRecord, str]:
-        """The annotation with typed contents, repaired if `flawed`. Raises `ContentsError`."""
+    def _annotations(
+        self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
+    ) -> tuple[list[AnnotationRecord], list[str]]:
+        """The readable annotations of `asset`, and the `labels` text of each. Most texts pass through unopened."""
+        opening, typed = _OPENINGS[self.dataset.type], self.spec.encoding.typed
+        annotations, all_labels = [], []
+        for row in rows:
+            _, uid, category, text, labels, flawed = row
+            if flawed or typed or not text.startswith(opening):
+                try:
+                    annotation, labels = self._opened(asset, row, receipt)
+                except ContentsError as error:
+                    receipt.skipped_annotation(asset.name, uid, str(error))
+                    continue
+            else:
+                annotation = AnnotationRecord(uid, category, text)
+            annotations.append(annotation)
+            all_labels.append(labels)
+        return annotations, all_labels
+
+    def _opened(self, asset: _AssetRow, row: tuple[Any, ...], receipt: PartReceipt) -> tuple[AnnotationRecord, str]:
+        """The annotation with typed contents, repaired if it is flawed, and its labels. Raises `ContentsError`."""
+        _, uid, category, text, labels, flawed = row
         parsed = contents_module.parse(text)
         if flawed:
             size = {"width": asset.width, "height": asset.height}
@@ -201,9 +202,6 @@ class Source:
         _report_oddities(asset, receipt)
         receipt.wrote_image()
         return image
-
-
-CHANGED_IMAGE = "the stored file is not the one that was uploaded"
 
 
 class _AssetRow(NamedTuple):
