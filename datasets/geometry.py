@@ -50,12 +50,6 @@ def to_fractions(box: Box, *, width: int, height: int) -> Box:
     )
 
 
-def is_inside(box: Box, *, width: int, height: int) -> bool:
-    """Whether `box` lies in the image; touching the border counts as inside."""
-    xmin, ymin, xmax, ymax = box
-    return min(xmin, ymin) >= 0 and xmax <= width and ymax <= height
-
-
 def clamp(box: Box, *, width: int, height: int) -> Box:
     """The part of `box` inside the image; it may be degenerate."""
     xmin, ymin, xmax, ymax = box

@@ -189,7 +189,7 @@ def history(dataset: Dataset, membership: Membership, *, page: str | int | None)
 
 
 def _positions(queued: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """The place in the queue of each of `queued`, as `Job.position` counts it, in one query for all."""
+    """The place in the queue of each of `queued`: how many jobs were asked for before it, plus one. One query."""
     if not queued:
         return {}
     ahead = ExportJob.objects.filter(

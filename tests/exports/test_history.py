@@ -256,7 +256,8 @@ def test_positions_are_those_of_the_queue(valves: Dataset, ana: User, acme: Orga
     make_running(valves)
     membership = Membership.objects.get(user=ana)
     rows = [row for row in history(valves, membership, page=None).rows if row.job.state == "queued"]
-    assert [row.position for row in rows] == [row.job.position() for row in rows]
+    line = list(ExportJob.objects.filter(state="queued").order_by("created_at", "pk").values_list("pk", flat=True))
+    assert [row.position for row in rows] == [line.index(row.job.pk) + 1 for row in rows]
     assert len({row.position for row in rows}) == 3
 
 

@@ -107,15 +107,6 @@ def test_a_job_that_is_gone_is_refused(db: None) -> None:
         ExportJob.start(uuid.uuid4(), worker="w1")
 
 
-def test_positions_count_those_ahead(valves: Dataset) -> None:
-    queue = [ExportJob.of(ExportSpec(), dataset=valves, user=None) for _ in range(3)]
-    for minute, waiting in enumerate(queue):
-        ExportJob.objects.filter(pk=waiting.pk).update(created_at=timezone.now() + timedelta(minutes=minute))
-    assert [fresh(waiting).position() for waiting in queue] == [1, 2, 3]
-    start(queue[0])
-    assert [fresh(waiting).position() for waiting in queue[1:]] == [1, 2]
-
-
 # The sweep
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from celery import current_app
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -21,6 +22,9 @@ from django.db.models.functions import Greatest, Now
 from vi_portal.accounts.models import User
 
 log = logging.getLogger(__name__)
+
+#: How many waiting jobs are rung for again at once.
+_HEAD_OF_LINE = 4
 
 
 class Refused(Exception):
@@ -88,13 +92,6 @@ class Job(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
-
-    # Queries
-
-    def position(self) -> int:
-        """How many jobs of this kind are picked up before this one, plus one. Only for a queued job."""
-        ahead = Q(created_at__lt=self.created_at) | Q(created_at=self.created_at, pk__lt=self.pk)
-        return type(self)._default_manager.filter(ahead, state=State.QUEUED).count() + 1
 
     # Verbs
 
@@ -185,10 +182,10 @@ class Job(models.Model):
 
         Only for the head: jobs behind it wait their turn, and a bell for each of them would fill the broker.
         """
-        unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS))
         grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
+        unheard = Q(rung_at=None) | Q(rung_at__lt=grace)
         queued = cls._default_manager.filter(state=State.QUEUED).order_by("created_at", "pk")
-        for job in queued[:4]:
+        for job in queued[:_HEAD_OF_LINE]:
             fresh = Q(attempts=0, rung_at=None, created_at__gte=grace)
             rings = cls._default_manager.filter(unheard & ~fresh, pk=job.pk, state=State.QUEUED)
             if rings.update(rung_at=Now()):
@@ -201,8 +198,6 @@ class Job(models.Model):
 
 def kinds() -> list[type[Job]]:
     """Every kind of job there is."""
-    from django.apps import apps
-
     return [model for model in apps.get_models() if issubclass(model, Job)]
 
 
