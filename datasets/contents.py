@@ -1,4 +1,4 @@
-"""The typed shape of an annotation's contents: one definition for pages, import, export and the API.
+"""The typed shape of an annotation's contents: one definition for pages, import and export.
 
 The JSON is that of the Vi JSONL `contents` object: keys in camelCase, `type` first. Boxes are kept in pixels.
 `render` turns contents into the texts the database stores, so that an export can pass them through as they are.

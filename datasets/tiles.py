@@ -95,7 +95,7 @@ def _shapes(rows: Sequence[_Row], ranked: Sequence[str]) -> tuple[Shape, ...]:
 
 
 def _phrases(row: _Row) -> list[GroundedPhrase]:
-    """None where they cannot be read: the asset's own page says why."""
+    """Empty where they cannot be read: the asset's own page says why."""
     if not row.drawn:
         return []
     try:

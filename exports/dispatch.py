@@ -1,4 +1,4 @@
-"""The one door in: whoever wants an export asks here, from a page, the API or the shell."""
+"""The one door in: whoever wants an export asks here, from a page or from the shell."""
 
 from __future__ import annotations
 

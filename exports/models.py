@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import islice
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -12,6 +12,7 @@ from django.utils import timezone
 from datasets.models import Dataset
 from exports import storage
 from exports.spec import ExportSpec
+from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
 
 
@@ -66,7 +67,7 @@ class ExportJob(Job):
     # Factories
 
     @classmethod
-    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: Any) -> ExportJob:
+    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: User | None) -> ExportJob:
         """A new queued job, saved."""
         return cls.objects.create(dataset=dataset, user=user, format=spec.format, options=spec.as_dict())
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from exports.records import Member, Options, Record, Split
 
+# As in `datasets.models.DatasetType`; read without Django, as the encoders are.
 PHRASE_GROUNDING, VQA, FREEFORM = "phrase-grounding", "vqa", "freeform"
 
 
@@ -16,7 +17,8 @@ PHRASE_GROUNDING, VQA, FREEFORM = "phrase-grounding", "vqa", "freeform"
 class Format:
     """One way to write annotations.
 
-    `encoder` is the path of a module in `exports.formats` with `encode` and `preview`, imported when first used.
+    `encoder` is the path of a module in `exports.formats` with `encode`, `companions` and `preview`, imported when
+    first used.
     `images` says where the images go when asked for: beside the annotations, or inside their records.
     `typed` formats need the contents decoded; others pass the stored text through.
     """

@@ -1,3 +1,5 @@
+"""`manage.py serve`: the portal with one command."""
+
 from __future__ import annotations
 
 import sys
