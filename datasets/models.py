@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from django.core.files.storage import default_storage
@@ -52,7 +52,10 @@ class WrongContentsType(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What is known of an image file: `width` and `height` in px as a decoder sees them, EXIF not applied."""
+    """What is known of an image file: `width` and `height` in px as a decoder sees them, EXIF not applied.
+
+    Each is a column of `Asset`, under the same name.
+    """
 
     width: int
     height: int
@@ -127,25 +130,8 @@ class Dataset(models.Model):
                 if names.collision_key(name) in taken:
                     name = names.distinguished(name, mark=new.uid.replace("-", "")[:8])
                 taken.add(names.collision_key(name))
-                image = new.image
-                rows.append(
-                    Asset(
-                        dataset=self,
-                        uid=new.uid,
-                        filename=new.filename,
-                        member_name=name,
-                        member_key=names.collision_key(name),
-                        width=image.width,
-                        height=image.height,
-                        file=image.file,
-                        size=image.size,
-                        sha256=image.sha256,
-                        crc32=image.crc32,
-                        mime_type=image.mime_type,
-                        exif_orientation=image.exif_orientation,
-                        flaw=image.flaw,
-                    )
-                )
+                named = {"filename": new.filename, "member_name": name, "member_key": names.collision_key(name)}
+                rows.append(Asset(dataset=self, uid=new.uid, **named, **asdict(new.image)))
             stored = Asset.objects.bulk_create(rows, batch_size=_BATCH)
             self.touch()
         return stored

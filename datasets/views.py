@@ -21,6 +21,7 @@ from datasets.templatetags.portal import ORGANIZATION_KEY
 from datasets.tiles import tiles
 from vi_portal.accounts.models import Organization
 from vi_portal.accounts.requests import SignedInRequest
+from vi_portal.jobs.models import State
 
 PAGE_SIZE = 48
 COVER_SIZE = 4
@@ -132,7 +133,7 @@ def _with_covers(organization: Organization) -> DatasetQuerySet:
     """The datasets of `organization` by name, with the keys of their first assets and the last export's moment."""
     first = Asset.objects.filter(dataset=OuterRef("pk")).order_by("pk").values("pk")
     covers = {f"cover_{n}": Subquery(first[n : n + 1]) for n in range(COVER_SIZE)}
-    finished = Q(exports__state="finished")
+    finished = Q(exports__state=State.FINISHED)
     return organization.datasets.annotate(last_export=Max("exports__finished_at", filter=finished), **covers).order_by(
         "name", "pk"
     )
