@@ -28,7 +28,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.frame.portal import environment, make_large, processes, wait_until
 from vi_portal.jobs.models import State, Worker
-from vi_portal.supervisor import CannotStart, check_migrations, release_jobs
+from vi_portal.supervisor import release_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -178,14 +178,19 @@ def test_a_port_in_use_is_told(serve: Callable[..., Served], tmp_path: Path) -> 
     assert f"Port {port} of 127.0.0.1 is already in use." in outcome.stderr
 
 
-def test_a_database_without_tables_is_told(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from django.db import connection
+def test_a_database_without_tables_is_told(tmp_path: Path) -> None:
+    outcome = subprocess.run(
+        [sys.executable, "manage.py", "serve"],
+        cwd=portal_settings.BASE_DIR,
+        env=environment(tmp_path, DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    connection.close()
-    monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "empty.sqlite3"))
-
-    with pytest.raises(CannotStart, match=re.escape("python manage.py migrate")):
-        check_migrations()
+    assert outcome.returncode == 1
+    assert outcome.stderr.count("\n") == 1
+    assert "python manage.py migrate" in outcome.stderr
 
 
 def test_only_the_process_that_does_the_jobs_loads_tensorflow(serve: Callable[..., Served], tmp_path: Path) -> None:
