@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import BinaryIO
 
@@ -20,15 +21,19 @@ from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import State
 from vi_portal.ranges import ranged_response
 
+log = logging.getLogger(__name__)
+
 
 class Refusal(Exception):
     """The archive is not given out: an HTTP status, what is wrong, and what to do."""
 
-    def __init__(self, status: int, title: str, advice: str) -> None:
+    def __init__(self, status: int, title: str, advice: str, *, rebuild: bool = False) -> None:
+        """`rebuild` where making the same export again is the way out."""
         super().__init__(title)
         self.status = status
         self.title = title
         self.advice = advice
+        self.rebuild = rebuild
 
 
 @require_safe
@@ -47,7 +52,7 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
     try:
         archive = _archive(request, job, signature)
     except Refusal as refusal:
-        context = {"dataset": job.dataset, "tab": "annotations", "refusal": refusal}
+        context = {"dataset": job.dataset, "job": job, "tab": "annotations", "refusal": refusal}
         return render(request, "exports/refused.html", context, status=refusal.status)
     return ranged_response(
         request,
@@ -74,14 +79,14 @@ def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> Binary
         ) from error
     if job.state != State.FINISHED:
         raise Http404("This export has no archive.")
+    if not job.has_archive:
+        raise Refusal(410, "This export has expired", "Its archive was deleted. Rebuild it.", rebuild=True)
     try:
-        if not job.has_archive:
-            raise FileNotFoundError(job.archive)
-        return storage.open_archive(job.archive)
-    except FileNotFoundError as error:
-        raise Refusal(
-            410, "This export has expired", "Its archive was deleted. Rebuild it from the job history."
-        ) from error
+        return storage.open_archive(job.archive, size=job.size or 0)
+    except OSError as error:
+        # Behind the row's back: somebody cleaned up, or a disk lost it.
+        log.warning("The archive of export %s cannot be given out: %s", job.pk, error)
+        raise Refusal(410, "The archive is gone", "It is missing or damaged. Rebuild it.", rebuild=True) from error
 
 
 def _sign_in_first(request: SignedInRequest) -> HttpResponse:

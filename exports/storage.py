@@ -74,9 +74,15 @@ def publish(part: Path) -> str:
     return published.name
 
 
-def open_archive(key: str) -> BinaryIO:
-    """The archive's bytes. Raises `FileNotFoundError`."""
-    return (Path(settings.ARCHIVE_DIR) / key).open("rb")
+def open_archive(key: str, *, size: int) -> BinaryIO:
+    """The archive's bytes. Raises `OSError` where they are not there, or not `size` of them."""
+    path = Path(settings.ARCHIVE_DIR) / key
+    file = path.open("rb")
+    found = os.fstat(file.fileno()).st_size
+    if found != size:
+        file.close()
+        raise OSError(f"{path} has {found} bytes instead of {size}.")
+    return file
 
 
 def delete(key: str) -> None:

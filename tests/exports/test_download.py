@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -152,9 +154,28 @@ def test_an_expired_export(as_ana: Client, ana: User, job: ExportJob, method: st
         assert_a_page(response, 410, "Rebuild it")
 
 
-def test_an_archive_that_is_gone_before_its_time(as_ana: Client, ana: User, job: ExportJob) -> None:
+@pytest.mark.parametrize("mishap", ["deleted", "cut short", "unreadable"])
+def test_an_archive_that_is_gone_before_its_time(
+    as_ana: Client, ana: User, job: ExportJob, valves: Dataset, mishap: str
+) -> None:
+    cast.make_annotated(valves, 1)
     storage.delete(job.archive)
-    assert_a_page(as_ana.get(link(job, ana)), 410, "Rebuild it")
+    path = Path(settings.ARCHIVE_DIR) / job.archive
+    if mishap == "cut short":
+        path.write_bytes(CONTENT[:100])
+    if mishap == "unreadable":
+        path.mkdir()
+    response = as_ana.get(link(job, ana))
+    assert_a_page(response, 410, "The archive is gone")
+    rebuild = reverse("repeat-export", args=[job.pk])
+    assert f'<form method="post" action="{rebuild}">' in response.content.decode()
+    as_ana.post(rebuild)
+    assert ExportJob.objects.exclude(pk=job.pk).get().options == job.options
+
+
+def test_the_way_out_of_a_wrong_link_is_not_to_rebuild(as_ana: Client, job: ExportJob) -> None:
+    page = as_ana.get(reverse("download", args=[job.pk, "junk", "export.zip"])).content.decode()
+    assert reverse("repeat-export", args=[job.pk]) not in page
 
 
 def test_no_archive_without_a_finished_job(as_ana: Client, ana: User, valves: Dataset) -> None:

@@ -93,7 +93,7 @@ def _draw(bar: Any, progress: Progress) -> None:
 def _deliver(job: ExportJob, output: Path) -> None:
     aside = output.with_name(f".{output.name}.part")
     try:
-        with storage.open_archive(job.archive) as source, aside.open("wb") as target:
+        with storage.open_archive(job.archive, size=job.size or 0) as source, aside.open("wb") as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
         aside.replace(output)
     except OSError as error:
