@@ -20,7 +20,9 @@ from exports.models import ExportJob
 from exports.spec import ExportSpec, SpecError
 from tests import cast
 from tests.exports.reading import archive_path, boxes, export, leftovers, lines, members, receipt
+from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State
+from vi_portal.jobs.progress import Progress
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -430,3 +432,18 @@ def test_an_unexpected_error_is_logged_once_and_told_without_its_trace(
     assert "secret detail" not in job.failure
     assert sum("secret detail" in str(record.exc_info) for record in caplog.records) == 1
     assert not leftovers()
+
+
+def test_who_asked_may_be_deleted_meanwhile(valves: Dataset) -> None:
+    cast.make_annotated(valves, 1)
+    asker = cast.make_member(valves.organization, "dora")
+    job = request_export(ExportSpec(), dataset=valves, user=asker, ring=False)
+
+    def delete(progress: Progress) -> None:
+        if progress.phase == "Writing annotations":
+            User.objects.all().delete()
+
+    runner.run(job.pk, worker="here", progress=Progress(delete))
+    job.refresh_from_db()
+    assert (job.state, job.user, job.failure) == (State.FINISHED, None, "")
+    assert receipt(job)["requested_by"] == "Dora"

@@ -120,7 +120,8 @@ class Job(models.Model):
             lease_token=token,
             lease_expires_at=_lease_end(),
         )
-        return cls._default_manager.get(pk=pk, lease_token=token)
+        # With its user, who may be deleted while it runs.
+        return cls._default_manager.select_related("user").get(pk=pk, lease_token=token)
 
     def beat(self, *, phase: str, percent: int) -> None:
         """Renew the lease and show how far the work is. Raises `Refused` when the lease is no longer ours."""
