@@ -43,7 +43,7 @@ class ExportSpec:
     def check(self, dataset: Dataset) -> None:
         """Raise `SpecError` for what `dataset` cannot be exported as."""
         if self.format not in FORMATS:
-            raise SpecError("format", f"“{self.format}” is not a format. Choose one of: {', '.join(FORMATS)}.")
+            raise SpecError("format", f"“{self.format[:40]}” is not a format. Choose one of: {', '.join(FORMATS)}.")
         if dataset.type not in self.encoding.dataset_types:
             raise SpecError(
                 "format",
