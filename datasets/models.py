@@ -7,7 +7,7 @@ contents, and the revision that caches are keyed by.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -23,6 +23,8 @@ from datasets.contents import Contents, Freeform, PhraseGrounding, Vqa
 from vi_portal.accounts.models import Organization, User
 
 _BATCH = 500
+#: How many names one query looks for: three for each asset of a batch.
+_LOOKED_UP = 3 * _BATCH
 
 
 def new_uid() -> str:
@@ -123,15 +125,17 @@ class Dataset(models.Model):
     def add_assets(self, new_assets: Sequence[NewAsset]) -> list[Asset]:
         """Store `new_assets`, in order, each under a member name of its own in any archive of this dataset."""
         with transaction.atomic():
-            taken = self._taken_member_keys(new_assets)
-            rows = []
-            for new in new_assets:
-                name = names.member_name(new.filename)
-                if names.collision_key(name) in taken:
-                    name = names.distinguished(name, mark=new.uid.replace("-", "")[:8])
-                taken.add(names.collision_key(name))
-                named = {"filename": new.filename, "member_name": name, "member_key": names.collision_key(name)}
-                rows.append(Asset(dataset=self, uid=new.uid, **named, **asdict(new.image)))
+            rows = [
+                Asset(
+                    dataset=self,
+                    uid=new.uid,
+                    filename=new.filename,
+                    member_name=name,
+                    member_key=names.collision_key(name),
+                    **asdict(new.image),
+                )
+                for new, name in zip(new_assets, self._free_names(new_assets), strict=True)
+            ]
             stored = Asset.objects.bulk_create(rows, batch_size=_BATCH)
             self.touch()
         return stored
@@ -149,12 +153,19 @@ class Dataset(models.Model):
         Dataset.objects.filter(pk=self.pk).update(revision=F("revision") + 1, updated_at=timezone.now())
         self.refresh_from_db(fields=["revision", "updated_at"])
 
-    def _taken_member_keys(self, new_assets: Sequence[NewAsset]) -> set[str]:
-        wanted = {names.collision_key(names.member_name(new.filename)) for new in new_assets}
+    def _free_names(self, new_assets: Sequence[NewAsset]) -> Iterator[str]:
+        """A member name for each of `new_assets` that no other asset of the dataset has."""
+        wanted = [
+            {names.collision_key(name): name for name in names.candidates(new.filename, uid=new.uid)}
+            for new in new_assets
+        ]
         taken: set[str] = set()
-        for batch in _batches(sorted(wanted)):
+        for batch in _batches(sorted(set().union(*wanted))):
             taken.update(self.assets.filter(member_key__in=batch).values_list("member_key", flat=True))
-        return taken
+        for candidates in wanted:
+            key = next((key for key in candidates if key not in taken), list(candidates)[-1])
+            taken.add(key)
+            yield candidates[key]
 
     def _annotation_row(self, new: NewAnnotation) -> Annotation:
         expected = DatasetType(self.type).contents_type
@@ -288,4 +299,4 @@ def _has_annotations() -> Exists:
 
 
 def _batches(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
+    return (values[start : start + _LOOKED_UP] for start in range(0, len(values), _LOOKED_UP))

@@ -30,6 +30,14 @@ def member_name(filename: str) -> str:
     return _shortened(name, mark=hashlib.sha256(filename.encode("utf-8", "replace")).hexdigest()[:8])
 
 
+def candidates(filename: str, *, uid: str) -> list[str]:
+    """The names for the asset `uid` in the order they are to be tried; the last is nobody else's."""
+    name = member_name(filename)
+    digest = hashlib.sha256(uid.encode()).hexdigest()[:32]
+    marks = (uid.replace("-", "")[:8], digest)
+    return [name, *(distinguished(name, mark=mark) for mark in marks)]
+
+
 def distinguished(name: str, *, mark: str) -> str:
     """`name` with `~mark` before its extension, for an asset whose plain name is taken."""
     stem, extension = split_extension(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -33,6 +34,15 @@ def test_every_asset_gets_a_member_name_of_its_own(valves: Dataset) -> None:
     assert not any(set(member) & set("/\\:") for member in members)
     assert members[0] == "a.jpg"
     assert members[1] == f"A~{assets[1].uid.replace('-', '')[:8]}.JPG"
+
+
+def test_ids_that_begin_alike_and_names_like_marked_ones_clash_with_nothing(valves: Dataset) -> None:
+    valves.add_assets([NewAsset("scan~asset000.jpg", FACTS)])
+    for numbers in ((1, 2), (3, 4)):
+        valves.add_assets([NewAsset("scan.jpg", FACTS, uid=f"asset-000{number}") for number in numbers])
+    members = list(valves.assets.order_by("pk").values_list("member_name", flat=True))
+    assert len({member.casefold() for member in members}) == len(members) == 5
+    assert all(re.fullmatch(r"scan(~\w+)?\.jpg", member) for member in members)
 
 
 def test_member_names_are_only_distinct_within_a_dataset(valves: Dataset) -> None:
