@@ -14,12 +14,6 @@ function openModal(dialog) {
 }
 
 document.addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-opens]");
-  const dialog = opener && document.getElementById(opener.dataset.opens);
-  if (dialog && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
-    event.preventDefault();
-    openModal(dialog);
-  }
   const closer = event.target.closest("[data-closes]");
   const open = closer && closer.closest("dialog");
   if (open && open.matches(":modal")) {
@@ -38,9 +32,9 @@ document.addEventListener("htmx:load", (event) => {
 /* Copying. */
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy], [data-copies]");
+  const button = event.target.closest("[data-copies]");
   if (!button) return;
-  const text = button.dataset.copy ?? document.getElementById(button.dataset.copies).textContent;
+  const text = document.getElementById(button.dataset.copies).textContent;
   let said = "Copied";
   try {
     await navigator.clipboard.writeText(text.trim());
