@@ -13,7 +13,8 @@ from tests.e2e.portal import Portal
 def shell(portal: Portal, *lines: str) -> str:
     """What the last line prints, run beside the portal."""
     imports = (
-        "from datasets.models import Dataset; from exports.models import ExportJob; from tests.exports import jobs"
+        "import hashlib; from datasets.models import Dataset; from exports.models import ExportJob; "
+        "from tests.exports import jobs"
     )
     return portal.manage("shell", "--verbosity", "0", "-c", "\n".join((imports, *lines))).strip()
 
@@ -96,3 +97,13 @@ def test_typing_is_not_disturbed_by_the_preview(page: Page, annotations_page: st
     expect(dialog).to_contain_text("273 train, 91 validation")
     expect(ratio).to_have_value("0.25")
     expect(ratio).to_be_focused()
+
+
+def test_the_checksum_is_copied_beside_the_download(page: Page, portal: Portal, annotations_page: str) -> None:
+    finished = "job = jobs.make_finished(Dataset.objects.get(name='BCCD'))"
+    job, sha256 = shell(portal, finished, "print(job.pk, hashlib.sha256(jobs.ARCHIVE).hexdigest())").split()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(annotations_page)
+    page.locator(f"#job-{job}").get_by_role("button", name="Copy the SHA-256").click()
+    expect(page.locator("#announcement")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == sha256
