@@ -64,15 +64,29 @@ def test_files_linked_exist(document: str) -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_files_of_the_tree_exist() -> None:
-    tree = (ROOT / "ARCHITECTURE.md").read_text().split("```")[1]
-    folder = ROOT
-    for line in tree.strip().splitlines():
-        name = line.split()[0]
+def tree() -> dict[str, list[str]]:
+    """The names in the tree of ARCHITECTURE.md, by folder."""
+    named: dict[str, list[str]] = {}
+    drawn = (ROOT / "ARCHITECTURE.md").read_text().split("```")[1]
+    for line in drawn.strip().splitlines():
         if not line.startswith(" "):
-            folder = ROOT / name
-            assert folder.is_dir(), name
+            folder = line.split()[0]
+            named[folder] = []
         elif line.startswith("  ") and not line.startswith("   "):
-            for part in re.split(r",\s*", line.strip().split("  ")[0]):
-                found = [folder / part, folder / f"{part}.py"]
-                assert any(path.exists() for path in found), f"{folder.name}/{part}"
+            named[folder] += re.split(r",\s*", line.strip().split("  ")[0])
+    return named
+
+
+def test_files_of_the_tree_exist() -> None:
+    for folder, names in tree().items():
+        assert (ROOT / folder).is_dir(), folder
+        for name in names:
+            found = [ROOT / folder / name, ROOT / folder / f"{name}.py"]
+            assert any(path.exists() for path in found), f"{folder}{name}"
+
+
+@pytest.mark.parametrize("folder", ["vi_portal/", "datasets/", "exports/"])
+def test_modules_that_exist_are_in_the_tree(folder: str) -> None:
+    usual = {"__init__", "apps", "urls", "wsgi"}
+    modules = {path.stem for path in (ROOT / folder).glob("*.py")} - usual
+    assert modules <= {name.removesuffix(".py") for name in tree()[folder]}
