@@ -11,6 +11,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -53,11 +54,9 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         log.info("Export %s is not waiting; nothing to do.", job_id, extra={"job": str(job_id)})
         return
     log.info("Export %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
-    assert job.lease_token is not None
-    aside, spool = storage.part_path(job.pk, job.lease_token), storage.spool_path(job.pk, job.lease_token)
     progress = progress or Progress()
     try:
-        with Lease(job, progress) as lease:
+        with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, _Watch(lease, progress))
     except (LeaseLost, Refused):
         log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
@@ -66,6 +65,19 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         _settle(job.release)
     except Exception as error:
         _settle(partial(job.fail, _told(job, error)))
+
+
+@contextmanager
+def _files_aside(job: ExportJob) -> Iterator[tuple[Path, Path]]:
+    """The file that is written aside and the spool folder.
+
+    Both are gone before the row is told how it ended: on a full disk it needs the room they took.
+    """
+    assert job.lease_token is not None
+    aside = storage.part_path(job.pk, job.lease_token)
+    spool = storage.spool_path(job.pk, job.lease_token)
+    try:
+        yield aside, spool
     finally:
         aside.unlink(missing_ok=True)
         shutil.rmtree(spool, ignore_errors=True)

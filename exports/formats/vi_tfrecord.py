@@ -5,8 +5,10 @@ TensorFlow writes the shards and is loaded for that alone: companions and previe
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,7 +40,8 @@ def encode(split: Split, options: Options) -> Iterator[Member]:
     with TemporaryDirectory(prefix="tfrecord-", dir=options.spool_dir) as folder:
         spool = Path(folder) / "shard"
         for index, records in enumerate(_deal(split, options, shards)):
-            _write(spool, records, numbers)
+            with _as_os_errors():
+                _write(spool, records, numbers)
             name = split.path(f"annotations-{index:05}-of-{shards:05}.tfrecord")
             yield Member(name, _read(spool), compressed=not options.include_images)
 
@@ -82,6 +85,18 @@ def _write(path: Path, records: Iterable[Record], numbers: Mapping[str, int]) ->
             serialized = example.SerializeToString(deterministic=True)
             writer.write(serialized)
             spent += len(serialized)
+
+
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """TensorFlow has a name of its own for a full disk."""
+    try:
+        yield
+    except load_tensorflow().errors.ResourceExhaustedError as error:
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(number) in str(error):
+                raise OSError(number, os.strerror(number)) from error
+        raise
 
 
 def _empty_list(example: Any, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from pathlib import Path
@@ -416,6 +417,38 @@ def test_a_full_disk_is_said_so(valves: Dataset, monkeypatch: pytest.MonkeyPatch
     job = export(valves)
     assert job.state == State.FAILED
     assert "The disk is full" in job.failure
+
+
+def test_the_files_are_gone_when_the_row_is_told_for_it_needs_the_room_on_a_full_disk(
+    valves: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.make_annotated(valves, 3)
+    there: list[list[str]] = []
+    real_fail = ExportJob.fail
+
+    def fail(job: ExportJob, reason: str) -> None:
+        there.append(leftovers())
+        real_fail(job, reason)
+
+    def full(record: Any) -> str:
+        there.append(leftovers())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ExportJob, "fail", fail)
+    monkeypatch.setattr(vi_jsonl, "line", full)
+    export(valves)
+    while_writing, when_told = there
+    assert (bool(while_writing), when_told) == (True, [])
+
+
+def test_no_room_for_a_folder_is_a_full_disk_too(valves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    cast.make_annotated(valves, 1)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "spool_path", full)
+    assert "The disk is full" in export(valves).failure
 
 
 def test_an_unexpected_error_is_logged_once_and_told_without_its_trace(

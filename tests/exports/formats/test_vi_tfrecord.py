@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import struct
 import subprocess
@@ -482,3 +483,10 @@ assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_full_disk_has_the_name_that_the_system_gives_it() -> None:
+    # /dev/full is a disk with no room: every write to it fails as on a full one.
+    with pytest.raises(OSError, match="No space left on device") as caught, vi_tfrecord._as_os_errors():
+        vi_tfrecord._write(Path("/dev/full"), VALVES, {})
+    assert caught.value.errno == errno.ENOSPC
