@@ -34,11 +34,14 @@ def store_image(file: IO[bytes], *, dataset: Dataset, uid: str, filename: str) -
     extension = names.split_extension(filename.lower())[1]
     if extension not in EXTENSIONS:
         extension = "." + picture.mime_type.removeprefix("image/")
-    key = default_storage.save(
-        f"{dataset.organization_id}/{dataset.pk}/{uid}{extension}", File(cast(IO[bytes], reader))
-    )
-    if picture.thumbnail is not None:
-        _save_exactly(thumbnail_key(key), picture.thumbnail)
+    key = f"{dataset.organization_id}/{dataset.pk}/{uid}{extension}"
+    try:
+        key = default_storage.save(key, File(cast(IO[bytes], reader)))
+        if picture.thumbnail is not None:
+            _save_exactly(thumbnail_key(key), picture.thumbnail)
+    except BaseException:  # A full disk leaves files cut short.
+        discard_image(key)
+        raise
     return ImageFacts(
         width=picture.width,
         height=picture.height,

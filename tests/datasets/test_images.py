@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from PIL import Image
@@ -217,3 +219,22 @@ def test_discarding_leaves_nothing(valves: Dataset, tmp_path: Path) -> None:
     facts = stored(valves, encoded("JPEG"))
     images.discard_image(facts.file)
     assert not [path for path in (tmp_path / "media").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("written_before", [0, 1])
+def test_a_full_disk_leaves_nothing_of_the_image(
+    valves: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written_before: int
+) -> None:
+    """Whether it is full at the image or at its thumbnail."""
+    left = iter([True] * written_before)
+    real_chunks = File.chunks
+
+    def chunks(file: File[bytes]) -> Iterator[bytes]:
+        yield from real_chunks(file)
+        if not next(left, False):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(File, "chunks", chunks)
+    with pytest.raises(OSError, match="No space"):
+        stored(valves, encoded("JPEG"))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
