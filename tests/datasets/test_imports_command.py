@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from datasets import images
 from datasets.models import Dataset
@@ -124,3 +125,5 @@ def test_an_interruption_says_how_to_go_on(valves: Dataset, folder: Path, monkey
     assert stopping(KeyboardInterrupt()) == f"Interrupted. {go_on}"
     full = OSError(errno.ENOSPC, "No space left on device")
     assert stopping(full) == f"The import stopped: No space left on device. {go_on}"
+    locked = OperationalError("database or disk is full")
+    assert stopping(locked) == f"The import stopped, because the database failed: database or disk is full. {go_on}"

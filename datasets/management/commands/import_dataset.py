@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from tqdm import tqdm
 
 from datasets.imports.account import Problem, Summary
@@ -60,6 +61,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError(f"Interrupted. {_GO_ON}") from None
+        except OperationalError as error:
+            raise CommandError(f"The import stopped, because the database failed: {error}. {_GO_ON}") from error
         except OSError as error:
             raise CommandError(f"The import stopped: {error.strerror or error}. {_GO_ON}") from error
         self._print(dataset, summary)

@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from argparse import ArgumentParser
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from exports.models import ExportJob
 from exports.receipt import FILENAME
 from exports.registry import FORMATS
 from exports.spec import DEFAULT_FORMAT, ExportSpec, SpecError, parse_ratio, parse_seed
-from vi_portal.jobs.models import State
+from vi_portal.jobs.models import Refused, State
 from vi_portal.jobs.progress import Progress
 
 
@@ -50,11 +51,18 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         layout = "{desc:24}{percentage:3.0f}% |{bar}| {elapsed}"
         with tqdm(total=100, bar_format=layout, mininterval=0.5, dynamic_ncols=True) as bar:
-            runner.run(job.pk, worker="command line", progress=Progress(lambda progress: _draw(bar, progress)))
+            try:
+                runner.run(job.pk, worker="command line", progress=Progress(lambda progress: _draw(bar, progress)))
+            except KeyboardInterrupt:
+                with suppress(Refused):  # or a worker would take it over
+                    job.cancel(by="the command line")
+                raise CommandError("Interrupted, and the export is cancelled.") from None
             bar.update(100 - bar.n)
         job.refresh_from_db()
         if job.state != State.FINISHED:
-            raise CommandError(job.failure or "The export was taken over by a worker; see the job history.")
+            raise CommandError(
+                job.failure or "The export did not end here; its log and the job history say why."
+            )
         _deliver(job, output)
         with zipfile.ZipFile(output) as archive:
             self.stdout.write(json.dumps(json.loads(archive.read(FILENAME))["totals"]))
