@@ -17,7 +17,7 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
 from datasets.images import ensure_thumbnail
-from datasets.models import Asset
+from datasets.models import Asset, Dataset
 from vi_portal.accounts.requests import SignedInRequest
 
 #: What browsers draw as an image and nothing else.
@@ -55,7 +55,7 @@ def thumbnail(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponseBase:
 
 
 def _asset_for(request: SignedInRequest, pk: UUID, uid: str) -> Asset:
-    visible = Asset.objects.filter(dataset__organization__memberships__user=request.user)
+    visible = Asset.objects.filter(dataset__in=Dataset.objects.visible_to(request.user))
     return get_object_or_404(visible, dataset=pk, uid=uid)
 
 

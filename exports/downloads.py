@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from datasets.models import Dataset
 from exports import storage
 from exports.models import ExportJob
 from vi_portal.accounts.models import Membership
@@ -45,10 +44,7 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
     """
     if not request.user.is_authenticated:
         return _sign_in_first(request)
-    job = get_object_or_404(
-        ExportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user)).select_related("dataset"),
-        pk=pk,
-    )
+    job = get_object_or_404(ExportJob.objects.visible_to(request.user).select_related("dataset"), pk=pk)
     try:
         archive = _archive(request, job, signature)
     except Refusal as refusal:

@@ -17,6 +17,10 @@ from vi_portal.jobs.models import ACTIVE, Job, Refused, State
 
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
+    def visible_to(self, user: User) -> ExportJobQuerySet:
+        """The exports of the datasets `user` may see."""
+        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+
     def history(self, dataset: Dataset) -> ExportJobQuerySet:
         """The exports of `dataset`, newest first, with what a row of the history shows."""
         return self.filter(dataset=dataset).select_related("user").order_by("-created_at", "-pk")

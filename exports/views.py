@@ -130,8 +130,7 @@ def _dataset_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Da
 
 
 def _job_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[ExportJob, Membership]:
-    visible = ExportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user))
-    job = get_object_or_404(visible.select_related("dataset", "user"), pk=pk)
+    job = get_object_or_404(ExportJob.objects.visible_to(request.user).select_related("dataset", "user"), pk=pk)
     return job, Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
 
 
