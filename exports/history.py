@@ -75,7 +75,7 @@ class HistoryRow:
             # A job picked up this very moment has no position any more.
             return f"Queued{again}" + (f", position {self.position}" if self.position else "")
         if job.state == State.RUNNING:
-            return f"{job.phase or 'Starting'}, {job.percent} %"
+            return f"{job.phase or 'Starting'}, {job.percent}%"
         if job.state == State.FAILED:
             return job.failure
         if self.warnings:

@@ -31,12 +31,12 @@ def test_a_refresh_keeps_the_focus_and_what_is_open(page: Page, portal: Portal, 
     running = f"ExportJob.objects.filter(pk='{job}')"
     page.goto(annotations_page)
     row = page.locator(f"#job-{job}")
-    expect(row).to_contain_text("Writing annotations, 43 %")
+    expect(row).to_contain_text("Writing annotations, 43%")
     row.locator("summary").click()
     row.get_by_role("button", name="Cancel").focus()
 
     shell(portal, f"{running}.update(percent=61)")
-    expect(row).to_contain_text("61 %")
+    expect(row).to_contain_text("61%")
     expect(row.get_by_role("progressbar")).to_have_js_property("value", 61)
     expect(row.get_by_role("button", name="Cancel")).to_be_focused()
     expect(row.get_by_text("Requested")).to_be_visible()

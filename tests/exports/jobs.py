@@ -29,7 +29,7 @@ def make_job(
 
 
 def make_running(dataset: Dataset, user: User | None = None, **columns: Any) -> ExportJob:
-    """At 43 %, its lease good for an hour."""
+    """At 43%, its lease good for an hour."""
     now = timezone.now()
     running: dict[str, Any] = {
         "state": State.RUNNING,

@@ -57,7 +57,7 @@ def test_a_job_queued_again_says_why(valves: Dataset, ana: User) -> None:
 def test_a_running_job_tells_phase_and_percent(valves: Dataset, ana: User) -> None:
     make_running(valves)
     row = row_of(valves, ana)
-    assert (row.job.status, row.detail) == ("In Progress", "Writing annotations, 43 %")
+    assert (row.job.status, row.detail) == ("In Progress", "Writing annotations, 43%")
     assert row.duration.endswith("s so far")
 
 
@@ -233,7 +233,7 @@ def test_progress_is_an_element_and_text(as_ana: Client, valves: Dataset) -> Non
     make_running(valves)
     page = shown(as_ana, valves)
     assert 'max="100" value="43"' in page
-    assert "Writing annotations, 43 %" in page
+    assert "Writing annotations, 43%" in page
 
 
 def test_without_a_worker_the_page_says_so_while_jobs_wait(as_ana: Client, valves: Dataset) -> None:
