@@ -60,9 +60,7 @@ class Command(BaseCommand):
             bar.update(100 - bar.n)
         job.refresh_from_db()
         if job.state != State.FINISHED:
-            raise CommandError(
-                job.failure or "The export did not end here; its log and the job history say why."
-            )
+            raise CommandError(job.failure or "The export did not end here; its log and the job history say why.")
         _deliver(job, output)
         with zipfile.ZipFile(output) as archive:
             self.stdout.write(json.dumps(json.loads(archive.read(FILENAME))["totals"]))
