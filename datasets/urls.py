@@ -1,12 +1,22 @@
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from datasets import pictures, views
+
+
+class UidConverter(StringConverter):
+    """The public id of an asset. With a NUL in it there is none: PostgreSQL would not even look."""
+
+    regex = "[^/\\x00]+"
+
+
+register_converter(UidConverter, "uid")
 
 urlpatterns = [
     path("", views.explorer, name="explorer"),
     path("datasets/<uuid:pk>/", views.overview, name="dataset"),
     path("datasets/<uuid:pk>/assets/", views.assets, name="assets"),
-    path("datasets/<uuid:pk>/assets/<str:uid>/", views.asset, name="asset"),
-    path("datasets/<uuid:pk>/assets/<str:uid>/image", pictures.image, name="image"),
-    path("datasets/<uuid:pk>/assets/<str:uid>/thumbnail", pictures.thumbnail, name="thumbnail"),
+    path("datasets/<uuid:pk>/assets/<uid:uid>/", views.asset, name="asset"),
+    path("datasets/<uuid:pk>/assets/<uid:uid>/image", pictures.image, name="image"),
+    path("datasets/<uuid:pk>/assets/<uid:uid>/thumbnail", pictures.thumbnail, name="thumbnail"),
 ]

@@ -354,3 +354,11 @@ def test_pages_carry_no_inline_style_or_script(as_ana: Client, valves: Dataset, 
     html = as_ana.get(page, follow=True).content.decode()
     for forbidden in (" style=", "<style", " onclick=", "<script>"):
         assert forbidden not in html
+
+
+@pytest.mark.parametrize("page", ["", "image", "thumbnail"])
+def test_an_id_that_no_database_would_look_for_is_not_there(as_ana: Client, valves: Dataset, page: str) -> None:
+    url = f"/datasets/{valves.pk}/assets/a%00b/{page}"
+    with CaptureQueriesContext(connection) as captured:
+        assert as_ana.get(url).status_code == 404
+    assert not [query for query in captured if "datasets_asset" in query["sql"]]
