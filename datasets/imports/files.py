@@ -72,10 +72,17 @@ def annotation_files(path: Path) -> list[FoundFile]:
     return found
 
 
+def _refuse(error: OSError) -> None:
+    """Nobody would miss what is in a folder that was passed over."""
+    raise NothingThere(
+        f"The folder {error.filename} cannot be read: {error.strerror}. Make it readable, or move it elsewhere."
+    ) from error
+
+
 def _walk(folder: Path) -> Iterator[FoundFile]:
     """Every regular file below `folder` by path, hidden names left out, links only to what is inside."""
     found = []
-    for parent, folders, filenames in os.walk(folder):
+    for parent, folders, filenames in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(parent).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"

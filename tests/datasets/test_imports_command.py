@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -111,6 +113,23 @@ def test_a_dataset_that_stays_empty_is_not_made(acme: Organization, folder: Path
 def test_an_existing_dataset_needs_no_type(valves: Dataset, folder: Path) -> None:
     run("--name", "Valves", "--annotations", folder / "annotations.jsonl")
     assert valves.assets.count() == 2
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    valves: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = folder / "images" / "closed"
+    closed.mkdir()
+    real_scandir = os.scandir
+
+    def scandir(path: str) -> Any:
+        if Path(path) == closed:  # chmod would not stop root
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real_scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    said = refused("--name", "Valves", "--images", folder / "images")
+    assert said == f"The folder {closed} cannot be read: Permission denied. Make it readable, or move it elsewhere."
 
 
 def test_an_interruption_says_how_to_go_on(valves: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
