@@ -73,7 +73,13 @@ class ExportJob(Job):
     @classmethod
     def of(cls, spec: ExportSpec, *, dataset: Dataset, user: User | None) -> ExportJob:
         """A new queued job, saved."""
-        return cls.objects.create(dataset=dataset, user=user, format=spec.format, options=spec.as_dict())
+        return cls.objects.create(
+            dataset=dataset,
+            user=user,
+            requested_by=user.display_name if user else "",
+            format=spec.format,
+            options=spec.as_dict(),
+        )
 
     # Properties
 

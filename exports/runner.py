@@ -216,7 +216,7 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
         "export": str(job.pk),
         "dataset": {"id": str(dataset.pk), "name": dataset.name, "type": dataset.type},
         "snapshot_at": source.moment.isoformat(),
-        "requested_by": job.user.display_name if job.user else "the command line",
+        "requested_by": job.requested_by or "the command line",
         "options": source.spec.as_dict(),
     }
 

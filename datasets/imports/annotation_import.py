@@ -16,7 +16,7 @@ from datasets.imports.account import Journal, Outcome, quoted
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.batches import distinct_runs
 from datasets.imports.fields import Unreadable
-from datasets.imports.files import FoundFile
+from datasets.imports.files import LEADS_OUT, FoundFile
 from datasets.imports.lines import Line, read_lines
 from datasets.imports.placement import Place, Placed, Placement
 from datasets.imports.readers import read_record
@@ -86,6 +86,9 @@ class AnnotationImport:
 
     def _lines(self, files: Sequence[FoundFile]) -> Iterator[tuple[Place, Line]]:
         for file in files:
+            if file.leads_out:
+                self._tell(Place(file.name, 0), LEADS_OUT)
+                continue
             try:
                 for line in read_lines(file.path):
                     yield Place(file.name, line.number), line

@@ -1,4 +1,4 @@
-"""Finding the files to read below the folders that were named. No name leads out of its folder. No Django."""
+"""Finding the files to read below the folders that were named. No Django."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class NothingThere(ValueError):
     """There is no such file or folder, or nothing to read in it; the message is a sentence."""
 
 
+LEADS_OUT = "It is a link that leads out of the folder, so it is not read. Put the file itself there."
+
+
 class FoundFile(NamedTuple):
     """A file below a folder that was named."""
 
@@ -33,6 +36,16 @@ class FoundFile(NamedTuple):
     def name(self) -> str:
         """The path below the folder, with slashes, always proper text."""
         return os.fsencode(self.relative).decode("utf-8", "replace")
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether it is a link to something outside the folder, which nobody asked to have read."""
+        return self.path.is_symlink() and not self.path.resolve().is_relative_to(self.folder.resolve())
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether it is a link to what does not exist."""
+        return self.path.is_symlink() and not self.path.exists()
 
     @property
     def extension(self) -> str:
@@ -80,17 +93,14 @@ def _refuse(error: OSError) -> None:
 
 
 def _walk(folder: Path) -> Iterator[FoundFile]:
-    """Every regular file below `folder` by path, hidden names left out, links only to what is inside."""
+    """Every regular file below `folder` by path, hidden names left out."""
     found = []
     for parent, folders, filenames in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(parent).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"
         found += [f"{prefix}{name}" for name in filenames if not name.startswith(".")]
-    root = folder.resolve()
     for relative in sorted(found):
-        path = folder / relative
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
-            continue
-        if path.is_file():
-            yield FoundFile(folder, relative)
+        file = FoundFile(folder, relative)
+        if file.path.is_file() or file.leads_nowhere:
+            yield file

@@ -17,7 +17,7 @@ from datasets.decoding import ImageRefused
 from datasets.imports.account import Journal, Outcome
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.batches import batches
-from datasets.imports.files import FoundFile
+from datasets.imports.files import LEADS_OUT, FoundFile
 from datasets.models import Asset, Dataset, ImageFacts, NewAsset, new_uid
 from vi_portal.jobs.progress import Progress
 
@@ -83,6 +83,9 @@ class ImageImport:
 
     def _try(self, file: FoundFile, known: defaultdict[str, list[Known]]) -> _Step | None:
         """Find or store what `file` is; None, and a problem told, where it is refused."""
+        if file.leads_out:
+            self._refuse(file, LEADS_OUT)
+            return None
         try:
             source = file.path.open("rb")
         except OSError as error:

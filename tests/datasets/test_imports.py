@@ -132,8 +132,10 @@ class TestImages:
         (folder / "out.jpg").symlink_to("../outside/secret.jpg")
         (folder / "outside").symlink_to("../outside")
         (folder / "dangling.jpg").symlink_to("nowhere.jpg")
-        imported(valves, images=folder)
+        outcome = imported(valves, images=folder)
         assert filenames(valves) == ["a.jpg", "in.jpg"]
+        assert [problem.partition(": ")[0] for problem in outcome.problems] == ["dangling.jpg", "out.jpg"]
+        assert (outcome.summary.images.read, outcome.summary.images.refused) == (4, 2)
 
     def test_what_is_no_image_is_named_and_the_rest_imported(self, valves: Dataset, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()

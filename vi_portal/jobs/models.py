@@ -55,6 +55,7 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+    requested_by = models.CharField(max_length=310, blank=True, help_text="The user's name, kept when the user goes.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     created_at = models.DateTimeField(db_default=Now())
     rung_at = models.DateTimeField(null=True)

@@ -45,6 +45,8 @@ class Command(BaseCommand):
         output: Path = options["output"]
         if not output.parent.is_dir():
             raise CommandError(f"There is no folder {output.parent} to write to.")
+        if output.exists() and not output.is_file():
+            raise CommandError(f"{output} is not a file that can be replaced. Name another.")
         try:
             job = request_export(_parse(options), dataset=dataset, user=None, ring=False)
         except SpecError as error:
