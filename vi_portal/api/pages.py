@@ -1,0 +1,79 @@
+"""Lists in pages. A page token is opaque to the client; it holds where the last item stood, so nothing is skipped
+or told twice when items come and go between two pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import msgspec
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from pydantic import Field
+
+from vi_portal.api.errors import ApiError
+
+DEFAULT_SIZE = 10
+MAX_SIZE = 1000
+
+#: The query parameter `s`.
+PageSize: TypeAlias = Annotated[int, Field(ge=1)]
+
+M = TypeVar("M", bound=Model)
+
+
+def page_of(
+    rows: QuerySet[M], *, order: Sequence[str], size: int, token: str, descending: bool = False
+) -> tuple[list[M], str | None]:
+    """At most `size` of `rows` by the columns `order` (the last one unique), and the token of the next page, if any.
+
+    Raises `ApiError` for a token that was not made by this list.
+    """
+    size = min(size, MAX_SIZE)
+    if token:
+        rows = rows.filter(_beyond(order, _decoded(token, len(order)), "lt" if descending else "gt"))
+    found: list[M]
+    try:
+        found = list(rows.order_by(*(f"-{column}" if descending else column for column in order))[: size + 1])
+    except (ValidationError, ValueError, TypeError, OverflowError) as error:
+        raise _unknown() from error
+    if len(found) <= size:
+        return found, None
+    return found[:size], _encoded([getattr(found[size - 1], column) for column in order])
+
+
+def _beyond(order: Sequence[str], values: Sequence[Any], direction: str) -> Q:
+    """What comes after `values`, column by column."""
+    beyond, equal = Q(pk__in=[]), Q()
+    for column, value in zip(order, values, strict=True):
+        try:
+            beyond |= equal & Q(**{f"{column}__{direction}": value})
+        except (TypeError, ValueError) as error:
+            raise _unknown() from error
+        equal &= Q(**{column: value})
+    return beyond
+
+
+def _encoded(values: Sequence[Any]) -> str:
+    plain = [each.isoformat() if isinstance(each, datetime) else each for each in values]
+    return base64.urlsafe_b64encode(msgspec.json.encode(plain)).decode().rstrip("=")
+
+
+def _decoded(token: str, length: int) -> list[Any]:
+    try:
+        values = msgspec.json.decode(
+            base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True), type=list[str | int]
+        )
+    except (binascii.Error, ValueError) as error:
+        raise _unknown() from error
+    beyond_64_bits = any(isinstance(each, int) and abs(each) >= 2**63 for each in values)
+    if len(values) != length or beyond_64_bits or any("\x00" in each for each in values if isinstance(each, str)):
+        raise _unknown()
+    return values
+
+
+def _unknown() -> ApiError:
+    return ApiError(400, "This page token (p) was not given out by this list. Start again without one.")
