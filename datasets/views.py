@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from datasets import statistics
 from datasets.filters import AssetFilter
-from datasets.models import Asset, Dataset, DatasetQuerySet, DatasetType
+from datasets.models import Asset, Dataset, DatasetType
 from datasets.sheet import latest_texts, sheet_of
 from datasets.templatetags.portal import ORGANIZATION_KEY
 from datasets.tiles import tiles
@@ -128,7 +128,7 @@ def _organization_for(request: SignedInRequest) -> Organization | None:
     return (mine.filter(pk=remembered).first() if remembered else None) or mine.first()
 
 
-def _with_covers(organization: Organization) -> DatasetQuerySet:
+def _with_covers(organization: Organization) -> QuerySet[Any]:
     """The datasets of `organization` by name, with the keys of their first assets and the last export's moment."""
     first = Asset.objects.filter(dataset=OuterRef("pk")).order_by("pk").values("pk")
     covers = {f"cover_{n}": Subquery(first[n : n + 1]) for n in range(COVER_SIZE)}

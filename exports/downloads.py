@@ -41,7 +41,7 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
     if not request.user.is_authenticated:
         return _sign_in_first(request)
     job = get_object_or_404(
-        ExportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user)).select_related("dataset"),
+        ExportJob.objects.filter(dataset__in=Dataset.everything.visible_to(request.user)).select_related("dataset"),
         pk=pk,
     )
     try:

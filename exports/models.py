@@ -118,6 +118,11 @@ class ExportJob(Job):
     # The sweep
 
     @classmethod
+    def kept(cls) -> models.Q:
+        """An archive outlives its dataset until it expires."""
+        return super().kept() | ~models.Q(archive="")
+
+    @classmethod
     def discard_leftovers(cls) -> None:
         """Delete expired archives, and files that no job owns."""
         for job in cls.objects.expired()[:100]:
