@@ -69,7 +69,7 @@ try:
     DOWNLOAD_LINK_HOURS = env.int("DOWNLOAD_LINK_HOURS", 12, validate=validate.Range(min=1))
     # How many of the web server's threads may wait with a client for an export to end; the next is answered at once.
     EXPORT_WAITERS = env.int("EXPORT_WAITERS", 16, validate=validate.Range(min=0, max=48))
-    # Where nginx finds DATA_DIR, like /protected/; empty where the portal sends archives itself.
+    # The internal location of nginx for DATA_DIR/exports, like /archives/; empty where the portal sends them itself.
     X_ACCEL_REDIRECT = env.str("X_ACCEL_REDIRECT", "")
     JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", 30, validate=validate.Range(min=1))
     JOB_GRACE_SECONDS = env.float("JOB_GRACE_SECONDS", 15, validate=validate.Range(min=0.5))

@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import msgspec
 from django.core.exceptions import ValidationError
@@ -23,6 +24,7 @@ MAX_SIZE = 1000
 PageSize: TypeAlias = Annotated[int, Field(ge=1)]
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T", int, str)
 
 
 def page_of(
@@ -32,7 +34,6 @@ def page_of(
 
     Raises `ApiError` for a token that was not made by this list.
     """
-    size = min(size, MAX_SIZE)
     if token:
         rows = rows.filter(_beyond(order, _decoded(token, len(order)), "lt" if descending else "gt"))
     found: list[M]
@@ -42,7 +43,24 @@ def page_of(
         raise _unknown() from error
     if len(found) <= size:
         return found, None
-    return found[:size], _encoded([getattr(found[size - 1], column) for column in order])
+    return found[:size], encode_token(*(getattr(found[size - 1], column) for column in order))
+
+
+def encode_token(*values: Any) -> str:
+    """The token of what comes after the item at `values`."""
+    plain = [
+        each.isoformat() if isinstance(each, datetime) else str(each) if isinstance(each, UUID) else each
+        for each in values
+    ]
+    return base64.urlsafe_b64encode(msgspec.json.encode(plain)).decode().rstrip("=")
+
+
+def decode_token(token: str, *like: T) -> tuple[T, ...]:
+    """What `encode_token` put into `token`, of the types of `like`. Raises `ApiError`."""
+    values = _decoded(token, len(like))
+    if not all(type(value) is type(example) for value, example in zip(values, like, strict=True)):
+        raise _unknown()
+    return tuple(values)
 
 
 def _beyond(order: Sequence[str], values: Sequence[Any], direction: str) -> Q:
@@ -55,11 +73,6 @@ def _beyond(order: Sequence[str], values: Sequence[Any], direction: str) -> Q:
             raise _unknown() from error
         equal &= Q(**{column: value})
     return beyond
-
-
-def _encoded(values: Sequence[Any]) -> str:
-    plain = [each.isoformat() if isinstance(each, datetime) else each for each in values]
-    return base64.urlsafe_b64encode(msgspec.json.encode(plain)).decode().rstrip("=")
 
 
 def _decoded(token: str, length: int) -> list[Any]:
