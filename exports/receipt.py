@@ -112,6 +112,10 @@ class PartReceipt:
     def skipped_asset(self, asset: AssetName, reason: str) -> None:
         self._receipt.skip_asset(asset, reason)
 
+    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
+        """An asset was left out for want of its image, and with it an annotation for each of the `labels` texts."""
+        self._receipt.skip_pair(asset, reason, labels)
+
     def skipped_annotation(self, asset: AssetName, annotation: str, reason: str) -> None:
         self._receipt.note(
             "annotations",
@@ -160,6 +164,8 @@ class Receipt:
         self._skipped: Counter[str] = Counter()
         self._noted: dict[str, Counter[str]] = {}
         self._examples: list[str] = []
+        self._lost_annotations = self._lost_images = 0
+        self._lost_labels = LabelCounts()
         self._skipped_list = SpooledList(folder)
         self._warnings = SpooledList(folder)
         self._renamed = SpooledList(folder)
@@ -188,6 +194,13 @@ class Receipt:
         self._skipped_list.append({**asset._asdict(), "reason": reason})
         if not expected:
             self._example(asset, reason)
+
+    def skip_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
+        """`asset` makes no record for want of its image; its annotations, one a text of `labels`, go with it."""
+        self.skip_asset(asset, f"the image was left out: {reason}")
+        self._lost_images += 1
+        self._lost_annotations += len(labels)
+        self._lost_labels.add(labels)
 
     def note(self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any) -> None:
         """Something about `asset` that the reader of the export should know."""
@@ -218,10 +231,10 @@ class Receipt:
     def totals(self, *, counted: str) -> dict[str, Any]:
         """Asked = written + skipped, for assets, annotations and what is `counted` in them (boxes …)."""
         boxes = self._noted.get("boxes", Counter())
-        annotations_skipped = self._noted.get("annotations", Counter())["skipped"]
+        annotations_skipped = self._noted.get("annotations", Counter())["skipped"] + self._lost_annotations
         items = sum(part.labels.total() for part in self.parts)
         images = sum(part.images for part in self.parts)
-        missing = self._noted.get("images", Counter())["missing"]
+        missing = self._noted.get("images", Counter())["missing"] + self._lost_images
 
         def line(written: int, skipped: int) -> dict[str, int]:
             return {"asked": written + skipped, "written": written, "skipped": skipped}
@@ -229,7 +242,7 @@ class Receipt:
         return {
             "assets": line(self.assets_written, self.assets_skipped),
             "annotations": line(self.annotations_written, annotations_skipped),
-            **({counted: line(items, boxes["degenerate"])} if counted else {}),
+            **({counted: line(items, boxes["degenerate"] + self._lost_labels.total())} if counted else {}),
             **({"images": line(images, missing)} if images or missing else {}),
             **{part.name: part.assets for part in self.parts if part.name},
         }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Literal
 
@@ -17,8 +17,10 @@ class Format:
     """One way to write annotations.
 
     `encoder` is the path of a module in `exports.formats` with `encode` and `preview`, imported when first used.
-    `images` says where the images go when asked for: beside the annotations, or inside their records.
-    `typed` formats need the contents decoded; others pass the stored text through.
+    `images` says where the images go when asked for: beside the annotations, or inside their records. Where they
+    are `paired`, there is no choice: every record has its image, and goes without saying where that is missing.
+    `typed` formats need the contents decoded; others pass the stored text through. Formats that have `numbers` give
+    every label of the dataset one. `folders` names the folders of the parts, where they are not the parts' names.
     """
 
     key: str
@@ -26,9 +28,27 @@ class Format:
     summary: str
     dataset_types: tuple[str, ...]
     encoder: str
-    images: Literal["beside", "inside"]
+    images: Literal["beside", "inside", "paired"]
     images_by_default: bool
     typed: bool
+    numbers: bool = False
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def paired(self) -> bool:
+        """Whether a record is nothing without its image."""
+        return self.images == "paired"
+
+    @property
+    def offers_images(self) -> Literal["on", "off", "always"]:
+        """How the choice of images opens."""
+        if self.paired:
+            return "always"
+        return "on" if self.images_by_default else "off"
+
+    def folder(self, part: str) -> str:
+        """The folder of `part` in the archive, empty for none."""
+        return self.folders.get(part, part)
 
     def encode(self, split: Split, options: Options) -> Iterator[Member]:
         """The members that hold the records of `split`."""
@@ -68,6 +88,18 @@ FORMATS: dict[str, Format] = {
             images="inside",
             images_by_default=False,
             typed=True,
+            numbers=True,
+        ),
+        Format(
+            key="ViFull",
+            label="ViFull",
+            summary="Images, and a file for each with one line: the folders that ViDataset of vi-sdk loads.",
+            dataset_types=(PHRASE_GROUNDING, VQA, FREEFORM),
+            encoder="exports.formats.vi_full",
+            images="paired",
+            images_by_default=True,
+            typed=True,
+            folders={"": "dump", "train": "training"},
         ),
     )
 }

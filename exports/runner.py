@@ -11,7 +11,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,8 @@ def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> 
     spec = source.spec
     for asset in source.unannotated():
         receipt.skip_asset(asset, "no annotations", expected=True)
+    for asset, texts in source.imageless():
+        receipt.skip_pair(asset, "no image was uploaded", texts)
     annotated = source.annotated()
     if spec.validation_ratio is None:
         parts = splits.whole(annotated)
@@ -112,12 +114,13 @@ def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> 
         assert spec.seed is not None
         parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
     if not any(part.ids for part in parts):
+        wanted = "annotations and an image" if spec.encoding.paired else "annotations"
         raise ExportFailed(
-            f"None of the {source.count_selected()} selected assets has annotations, so nothing was written. "
+            f"None of the {source.count_selected()} selected assets has {wanted}, so nothing was written. "
             "Annotate some, or drop the filter."
         )
     images = {part.name: source.image_bytes(part.ids) if spec.include_images else 0 for part in parts}
-    labels = source.labels() if spec.encoding.typed else ()
+    labels = source.labels() if spec.encoding.numbers else ()
     options = Options(spec.normalized, spec.include_images, labels, spool)
     return _Plan(source.count_selected(), parts, images, options)
 
@@ -140,15 +143,19 @@ def _write(
     try:
         for part in plan.parts:
             told = receipt.part(part.name)
-            records = _watched(source.records(part.ids, told), lease, progress)
-            split = Split(part.name, len(part.ids), plan.image_bytes[part.name], records)
+            split = Split(encoding.folder(part.name), len(part.ids), plan.image_bytes[part.name], ())
+            if encoding.paired:
+                records = _write_pairs(source, part, split, told, receipt, writer, lease=lease, progress=progress)
+            else:
+                records = source.records(part.ids, told)
+            split = replace(split, records=_watched(records, lease, progress))
             for member in encoding.encode(split, plan.options):
                 receipt.wrote_member(writer.add(member))
             if source.spec.include_images and beside:
                 _write_images(source, part, split, told, receipt, writer, lease=lease, progress=progress)
         for member in encoding.companions(plan.options):
             receipt.wrote_member(writer.add(member))
-        _account(plan, receipt)
+        _account(plan, source, receipt)
         head = _head(job, source)
         counted = _COUNTED.get(source.dataset.type, "")
         writer.add(Member(FILENAME, receipt.chunks(head=head, counted=counted)))
@@ -183,6 +190,41 @@ def _write_images(
         progress.advance(member.expected.size // _IMAGE_UNIT)
 
 
+def _write_pairs(
+    source: Source,
+    part: Part,
+    split: Split,
+    told: PartReceipt,
+    receipt: Receipt,
+    writer: ArchiveWriter,
+    *,
+    lease: Lease,
+    progress: Progress,
+) -> Iterator[Record]:
+    """Each record once its image is in the archive, where the encoder asks for it between two members.
+
+    A record whose image cannot be had is left out, and the asset with it.
+    """
+    for pair in source.pairs(part.ids, told):
+        lease.check()
+        image = pair.image
+        assert image.expected is not None
+        try:
+            written = writer.add(replace(image, name=split.path(image.name)))
+        except ImageUnreadable as error:
+            told.skipped_pair(pair.asset, str(error), pair.labels)
+        except UnexpectedBytes:
+            told.skipped_pair(pair.asset, CHANGED_IMAGE, pair.labels)
+        else:
+            receipt.wrote_member(written)
+            told.wrote_image()
+            told.wrote_asset(pair.labels)
+            if pair.record.filename != pair.asset.filename:
+                told.renamed(pair.asset, pair.record.filename)
+            yield pair.record
+        progress.advance(image.expected.size // _IMAGE_UNIT)
+
+
 def _watched(records: Iterable[Record], lease: Lease, progress: Progress) -> Iterator[Record]:
     for record in records:
         lease.check()
@@ -190,7 +232,7 @@ def _watched(records: Iterable[Record], lease: Lease, progress: Progress) -> Ite
         progress.advance()
 
 
-def _account(plan: _Plan, receipt: Receipt) -> None:
+def _account(plan: _Plan, source: Source, receipt: Receipt) -> None:
     """Asked = written + skipped, or there is no export."""
     if receipt.assets_written + receipt.assets_skipped != plan.selected:
         raise AssertionError(
@@ -198,7 +240,8 @@ def _account(plan: _Plan, receipt: Receipt) -> None:
             f"and {receipt.assets_skipped} skipped."
         )
     if not receipt.assets_written:
-        raise ExportFailed("None of the annotations could be read, so nothing was written. The log names each.")
+        what = "annotations and their images" if source.spec.encoding.paired else "annotations"
+        raise ExportFailed(f"None of the {what} could be read, so nothing was written. The log names each.")
 
 
 def _head(job: ExportJob, source: Source) -> dict[str, Any]:
