@@ -13,7 +13,14 @@ from vi_portal.api.errors import add_error_shapes
 from vi_portal.api.routing import router
 
 #: The modules whose endpoints there are. Named, not imported: the frame knows nothing of its apps.
-ENDPOINTS = ("vi_portal.accounts.api", "datasets.api", "exports.api")
+ENDPOINTS = (
+    "vi_portal.accounts.api",
+    "datasets.api",
+    "datasets.api_write",
+    "datasets.uploads.api",
+    "datasets.imports.api",
+    "exports.api",
+)
 
 api = NinjaAPI(
     title="Vi Portal",
