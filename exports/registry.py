@@ -18,7 +18,8 @@ class Format:
 
     `encoder` is the path of a module in `exports.formats` with `encode` and `preview`, imported when first used.
     `images` says where the images go when asked for: beside the annotations, or inside their records. Where they
-    are `paired`, there is no choice: every record has its image, and goes without saying where that is missing.
+    are `paired`, there is no choice: a record without its image is left out, and the encoder asks for each record
+    between two members.
     `typed` formats need the contents decoded; others pass the stored text through. Formats that have `numbers` give
     every label of the dataset one. `folders` names the folders of the parts, where they are not the parts' names.
     """

@@ -21,11 +21,12 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from exports import archive, splits, storage
-from exports.archive import ArchiveWriter, Checked, DamagedArchive, UnexpectedBytes
+from exports.archive import ArchiveWriter, Checked, DamagedArchive
+from exports.media import IMAGE_UNIT, Media
 from exports.models import ExportJob
-from exports.receipt import FILENAME, PartReceipt, Receipt
+from exports.receipt import FILENAME, Receipt
 from exports.records import Member, Options, Record, Split
-from exports.sources import CHANGED_IMAGE, ImageUnreadable, Source
+from exports.sources import Source
 from exports.splits import Part
 from vi_portal.jobs.lease import Lease, LeaseLost
 from vi_portal.jobs.models import Refused
@@ -33,8 +34,6 @@ from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
 
-#: Progress counts bytes of images in units of this size, beside one unit a record.
-_IMAGE_UNIT = 64 * 1024
 #: What the labels of an annotation count.
 _COUNTED = {"phrase-grounding": "boxes", "vqa": "interactions"}
 
@@ -137,22 +136,20 @@ def _write(
 ) -> None:
     """Write every member into the file aside, the receipt last."""
     encoding, beside = source.spec.encoding, source.spec.encoding.images == "beside"
-    units = plan.records + sum(plan.image_bytes.values()) // _IMAGE_UNIT
+    units = plan.records + sum(plan.image_bytes.values()) // IMAGE_UNIT
     progress.enter("Writing annotations", until=80, total=units)
     writer = ArchiveWriter(path)
+    media = Media(source, writer, receipt, lease, progress)
     try:
         for part in plan.parts:
             told = receipt.part(part.name)
             split = Split(encoding.folder(part.name), len(part.ids), plan.image_bytes[part.name], ())
-            if encoding.paired:
-                records = _write_pairs(source, part, split, told, receipt, writer, lease=lease, progress=progress)
-            else:
-                records = source.records(part.ids, told)
+            records = media.pair(part, split, told) if encoding.paired else source.records(part.ids, told)
             split = replace(split, records=_watched(records, lease, progress))
             for member in encoding.encode(split, plan.options):
                 receipt.wrote_member(writer.add(member))
             if source.spec.include_images and beside:
-                _write_images(source, part, split, told, receipt, writer, lease=lease, progress=progress)
+                media.write_beside(part, split, told)
         for member in encoding.companions(plan.options):
             receipt.wrote_member(writer.add(member))
         _account(plan, source, receipt)
@@ -162,67 +159,6 @@ def _write(
         writer.close()
     finally:
         writer.discard()
-
-
-def _write_images(
-    source: Source,
-    part: Part,
-    split: Split,
-    told: PartReceipt,
-    receipt: Receipt,
-    writer: ArchiveWriter,
-    *,
-    lease: Lease,
-    progress: Progress,
-) -> None:
-    for member, asset in source.images(part.ids, told):
-        lease.check()
-        assert member.expected is not None
-        try:
-            written = writer.add(Member(split.path(member.name), member.chunks, False, member.expected))
-        except ImageUnreadable as error:
-            told.missing_image(asset, str(error))
-        except UnexpectedBytes:
-            told.missing_image(asset, CHANGED_IMAGE)
-        else:
-            told.wrote_image()
-            receipt.wrote_member(written)
-        progress.advance(member.expected.size // _IMAGE_UNIT)
-
-
-def _write_pairs(
-    source: Source,
-    part: Part,
-    split: Split,
-    told: PartReceipt,
-    receipt: Receipt,
-    writer: ArchiveWriter,
-    *,
-    lease: Lease,
-    progress: Progress,
-) -> Iterator[Record]:
-    """Each record once its image is in the archive, where the encoder asks for it between two members.
-
-    A record whose image cannot be had is left out, and the asset with it.
-    """
-    for pair in source.pairs(part.ids, told):
-        lease.check()
-        image = pair.image
-        assert image.expected is not None
-        try:
-            written = writer.add(replace(image, name=split.path(image.name)))
-        except ImageUnreadable as error:
-            told.skipped_pair(pair.asset, str(error), pair.labels)
-        except UnexpectedBytes:
-            told.skipped_pair(pair.asset, CHANGED_IMAGE, pair.labels)
-        else:
-            receipt.wrote_member(written)
-            told.wrote_image()
-            told.wrote_asset(pair.labels)
-            if pair.record.filename != pair.asset.filename:
-                told.renamed(pair.asset, pair.record.filename)
-            yield pair.record
-        progress.advance(image.expected.size // _IMAGE_UNIT)
 
 
 def _watched(records: Iterable[Record], lease: Lease, progress: Progress) -> Iterator[Record]:
