@@ -11,11 +11,11 @@ from exports.dispatch import request_export
 from exports.models import ExportJob
 from exports.schemas import ExportOut, ExportPage, export_out, parse_export
 from exports.spec import SpecError
-from exports.waiting import wait_for_end
 from vi_portal.api.auth import ApiRequest, require_export
 from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
+from vi_portal.jobs.waiting import wait_for_end
 
 EXPORTS = "/workspaces/{organization_id}/datasets/{dataset_id}/datasetExports"
 
@@ -79,7 +79,9 @@ def list_exports(
     """The exports of the dataset, newest first."""
     dataset = dataset_at(request, dataset_id)
     rows = ExportJob.objects.filter(dataset=dataset).select_related("dataset")
-    jobs, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, descending=True)
+    jobs, next_page = page_of(
+        rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, descending=True, fixed=True
+    )
     return ExportPage(items=[_told(request, job) for job in jobs], next_page=next_page)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ borealis = Organization.objects.create(name="Borealis")
 Membership.objects.create(user=User.objects.create(username="chloe"), organization=borealis, role="owner")
 acme = Membership.objects.get(user__username="ana").organization
 print(json.dumps({
-    "organization": str(acme.pk), "other": str(borealis.pk), "datasets": {d.name: str(d.pk) for d in Dataset.objects.all()},
+    "organization": str(acme.pk), "other": str(borealis.pk),
+    "datasets": {dataset.name: str(dataset.pk) for dataset in Dataset.objects.all()},
     "ana": key("ana"), "ana_reads": key("ana", read_only=True), "ben": key("ben"), "chloe": key("chloe"),
 }))
 """
@@ -39,16 +40,20 @@ class Place:
     other: str
     datasets: dict[str, str]
     keys: dict[str, str]
+    _kept: list[Any] = field(default_factory=list)
 
     def client(self, who: str = "ana", *, organization: str = "", key: str = "") -> Any:
         """A client of the vendor's."""
         import vi
 
-        return vi.Client(
+        made = vi.Client(
             secret_key=key or self.keys[who],
             organization_id=organization or self.organization,
             endpoint=self.portal.url,
         )
+        # Its parts stop working as soon as nobody holds the client itself.
+        self._kept.append(made)
+        return made
 
 
 @pytest.fixture(scope="package")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Subquery
 from pydantic import Field
 
 from vi_portal.api.errors import ApiError
@@ -28,14 +28,24 @@ T = TypeVar("T", int, str)
 
 
 def page_of(
-    rows: QuerySet[M], *, order: Sequence[str], size: int, token: str, descending: bool = False
+    rows: QuerySet[M],
+    *,
+    order: Sequence[str],
+    size: int,
+    token: str,
+    descending: bool = False,
+    fixed: bool = False,
 ) -> tuple[list[M], str | None]:
     """At most `size` of `rows` by the columns `order` (the last one unique), and the token of the next page, if any.
+
+    `fixed` says that the columns of a row never change; they are then compared as the database has them, which
+    SQLite needs where it wrote a time itself, in fewer digits than it is asked for.
 
     Raises `ApiError` for a token that was not made by this list.
     """
     if token:
-        rows = rows.filter(_beyond(order, _decoded(token, len(order)), "lt" if descending else "gt"))
+        values = _decoded(token, len(order))
+        rows = rows.filter(_beyond(order, _anchored(rows, order, values) if fixed else values, descending))
     found: list[M]
     try:
         found = list(rows.order_by(*(f"-{column}" if descending else column for column in order))[: size + 1])
@@ -63,8 +73,20 @@ def decode_token(token: str, *like: T) -> tuple[T, ...]:
     return tuple(values)
 
 
-def _beyond(order: Sequence[str], values: Sequence[Any], direction: str) -> Q:
+def _anchored(rows: QuerySet[M], order: Sequence[str], values: list[Any]) -> list[Any]:
+    """`values`, as the row they were taken from has them, if it is still there."""
+    try:
+        row = rows.filter(**{order[-1]: values[-1]})
+        if not row.exists():
+            return values
+    except (ValidationError, ValueError, TypeError) as error:
+        raise _unknown() from error
+    return [Subquery(row.values(column)[:1]) for column in order]
+
+
+def _beyond(order: Sequence[str], values: Sequence[Any], descending: bool) -> Q:
     """What comes after `values`, column by column."""
+    direction = "lt" if descending else "gt"
     beyond, equal = Q(pk__in=[]), Q()
     for column, value in zip(order, values, strict=True):
         try:
