@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from exports.spec import ExportSpec, SpecError
 from tests import cast
 from tests.datasets.importing import imported
 from tests.exports.reading import archive_path, export, leftovers, members, receipt
+from tests.exports.vi_loader import Loader, paired, vi_loader
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -33,56 +31,15 @@ KINDS = ["phrase-grounding", "vqa", "freeform"]
 Load = Callable[[ExportJob], dict[str, Any]]
 
 
-#: Unzips and loads each export as the vendor's client does, and prints what it finds as a line of JSON.
-READ_BACK = """
-import contextlib, json, sys
-from pathlib import Path
-from msgspec import to_builtins
-from vi.api.resources.datasets.downloader import DatasetDownloader
-from vi.dataset.loaders import ViDataset
-client = DatasetDownloader.__new__(DatasetDownloader)
-client._show_progress = False
-for request in sys.stdin:
-    archive, folder = json.loads(request)
-    with contextlib.redirect_stdout(sys.stderr):
-        client._extract_archive(Path(archive), Path(folder))
-        dataset = ViDataset(folder)
-        found = {}
-        for name, counts in dataset.info().splits.items():
-            split = getattr(dataset, name)
-            pairs = [[to_builtins(asset), to_builtins(annotations)] for asset, annotations in split.iter_pairs()]
-            drawn = [image.size for image in split.visualize()]
-            found[name] = {"assets": counts.assets, "annotations": counts.annotations, "pairs": pairs, "drawn": drawn}
-        assert len(list(dataset)) == len(dataset)
-    print(json.dumps(found), flush=True)
-"""
-
-
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
-    """The client in a program of its own, for it knows another package named `datasets`; it keeps logs at home."""
-    home = tmp_path_factory.mktemp("home")
-    with subprocess.Popen(
-        [sys.executable, "-c", READ_BACK],
-        cwd=home,
-        env={"HOME": str(home), "PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as program:
-        yield program
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loader]:
+    with vi_loader(tmp_path_factory.mktemp("home")) as loader:
+        yield loader
 
 
 @pytest.fixture
-def load(client: subprocess.Popen[str], tmp_path: Path) -> Load:
-    def load(job: ExportJob) -> Any:
-        assert client.stdin is not None
-        assert client.stdout is not None
-        client.stdin.write(json.dumps([str(archive_path(job)), str(tmp_path / str(job.pk))]) + "\n")
-        client.stdin.flush()
-        return json.loads(client.stdout.readline())
-
-    return load
+def load(client: Loader, tmp_path: Path) -> Load:
+    return lambda job: client(tmp_path / str(job.pk), archive_path(job))
 
 
 def full(dataset: Dataset, **options: Any) -> ExportJob:
@@ -109,17 +66,6 @@ def only_line(job: ExportJob) -> dict[str, Any]:
     [text] = [content for name, content in members(job).items() if name.endswith(".jsonl")]
     loaded: dict[str, Any] = json.loads(text)
     return loaded
-
-
-def paired(split: dict[str, Any]) -> dict[str, Any]:
-    """The only annotation of each image by the image's file name; both say the same name, or it is not a pair."""
-    found = {}
-    for asset, [annotation] in split["pairs"]:
-        for key in ("filename", "width", "height"):
-            assert annotation["asset"][key] == asset[key]
-        found[asset["filename"]] = annotation
-    assert len(found) == len(split["drawn"]) == split["assets"] == split["annotations"]
-    return found
 
 
 # The client loads it
