@@ -45,17 +45,17 @@ def conditions(job: ExportJob) -> list[Condition]:
         Condition(
             condition=name if isinstance(name, str) else name(job),
             status=status,
-            last_transition_time=milliseconds(since(job)),
+            last_transition_time=milliseconds(reached(job)),
         )
-        for name, status, since in _TABLE[State(job.state)]
+        for name, status, reached in _TABLE[State(job.state)]
     ]
     if job.has_expired:
-        told[0] = Condition(condition=_EXPIRED, status=FAILED, last_transition_time=milliseconds(job.expires_at))
+        since = milliseconds(job.expires_at or job.finished_at)
+        told[0] = Condition(condition=_EXPIRED, status=FAILED, last_transition_time=since)
     return told
 
 
 def failure_name(job: ExportJob) -> str:
-    """`Failed: …` or `Cancelled: …`, on one line."""
-    kind = "Cancelled" if job.cancelled else "Failed"
+    """`Failed: …`, or who cancelled it, on one line."""
     reason = " ".join(job.failure.split()).rstrip(".") or "no reason is known"
-    return f"{kind}: {reason}"[:_MAX_NAME]
+    return (reason if job.cancelled else f"Failed: {reason}")[:_MAX_NAME]

@@ -95,25 +95,19 @@ def parse_export(body: bytes) -> ExportSpec:
         normalized=_flag(options, "normalized", default=True),
         include_images=_flag(options, "includeimages", default=False),
         validation_ratio=None if ratio in _ABSENT else 1 - _ratio(ratio),
-        seed=None if seed in _ABSENT else parse_seed(json.dumps(seed)),
+        seed=None if seed in _ABSENT else parse_seed(json.dumps(seed, default=str)),
     )
 
 
 def _decoded(body: bytes) -> Mapping[str, Any]:
-    # Numbers stay as they were written: 0.8 is to be eight tenths exactly.
+    # Numbers stay as they were written: 0.8 is to be eight tenths exactly. NaN is a text, and no number.
     try:
-        decoded = json.loads(body, parse_float=Decimal, parse_constant=_Constant) if body.strip() else {}
+        decoded = json.loads(body, parse_float=Decimal, parse_constant=str) if body.strip() else {}
     except (ValueError, RecursionError) as error:
         raise SpecError("spec", "The body is not JSON.") from error
     if not isinstance(decoded, dict):
         raise SpecError("spec", 'The body must be an object: {"spec": {"format": "ViJsonl"}}.')
     return _plain(decoded)
-
-
-class _Constant(str):
-    """NaN or Infinity, as a text that no number is parsed from."""
-
-    __slots__ = ()
 
 
 def _options_of(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:

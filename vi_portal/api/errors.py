@@ -50,7 +50,7 @@ def is_api_path(path: str) -> bool:
 def error_response(status: int, message: str = "") -> HttpResponse:
     """An error in the one shape; with the usual sentence for its status where `message` is empty."""
     sentence = message or _SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
-    response = JsonResponse({"message": sentence}, status=status, json_dumps_params={"ensure_ascii": False})
+    response = JsonResponse({"message": sentence}, status=status)
     if status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"
     return response
