@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,14 +132,15 @@ def test_a_page_token_of_nobody_is_refused(place: Place) -> None:
 def test_another_organizations_things_do_not_exist(place: Place, as_its_own: bool) -> None:
     chloe = place.client("chloe", organization=place.other if as_its_own else place.organization)
     dataset = place.datasets[BCCD]
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: chloe.datasets.get(dataset),
         lambda: chloe.datasets.get(f"{place.organization}_{dataset}"),
         lambda: chloe.assets.list(dataset),
         lambda: chloe.datasets.create_export(dataset),
         lambda: chloe.datasets.list_exports(dataset),
         lambda: chloe.annotations.list(dataset, "x"),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ViNotFoundError, match="There is no"):
             call()
 
