@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from datasets import statistics
 from datasets.filters import AssetFilter
 from datasets.models import Asset, Dataset, DatasetType
+from datasets.page_requests import may_edit
 from datasets.sheet import latest_texts, sheet_of
 from datasets.templatetags.portal import ORGANIZATION_KEY
 from datasets.tiles import tiles
@@ -53,6 +54,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "overview",
+        "may_edit": may_edit(request, dataset),
         "counts": statistics.counts_of([dataset])[dataset.pk],
         "labels": statistics.labels_of(dataset),
         "images": statistics.images_of(dataset),
@@ -76,6 +78,7 @@ def assets(request: SignedInRequest, pk: UUID) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "assets",
+        "may_edit": may_edit(request, dataset),
         "counts": counts,
         "filter": chosen,
         "page": page,
@@ -98,6 +101,7 @@ def asset(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "assets",
+        "may_edit": may_edit(request, dataset),
         "asset": asset,
         "sheet": sheet_of(asset, ranked=ranked),
         "filter": chosen,
