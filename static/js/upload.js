@@ -74,6 +74,9 @@ async function upload(form, files) {
   button.disabled = false;
   status.textContent = `${files.length - bad} of ${files.length} uploaded${bad ? `, ${bad} refused` : ""}. Reload the page to see them.`;
   form.reset();
+  if (document.getElementById("job-history") && annotations.length) {
+    htmx.ajax("GET", form.dataset.history, { source: "#job-history", target: "#job-history", swap: "morph" });
+  }
 }
 
 for (const form of document.querySelectorAll("form[data-upload]")) {
