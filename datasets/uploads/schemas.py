@@ -61,7 +61,7 @@ class SlotMetadata(WireSchema):
     filename: str
     mime: str
     size: int
-    crc32c: int | None
+    crc32c: int | None = None
 
 
 class SlotOut(WireSchema):
