@@ -43,11 +43,11 @@ def page_of(
 
     Raises `ApiError` for a token that was not made by this list.
     """
-    if token:
-        values = _decoded(token, len(order))
-        rows = rows.filter(_beyond(order, _anchored(rows, order, values) if fixed else values, descending))
     found: list[M]
     try:
+        if token:
+            values = _decoded(token, len(order))
+            rows = rows.filter(_beyond(order, _anchored(rows, order, values) if fixed else values, descending))
         found = list(rows.order_by(*(f"-{column}" if descending else column for column in order))[: size + 1])
     except (ValidationError, ValueError, TypeError, OverflowError) as error:
         raise _unknown() from error
@@ -75,13 +75,8 @@ def decode_token(token: str, *like: T) -> tuple[T, ...]:
 
 def _anchored(rows: QuerySet[M], order: Sequence[str], values: list[Any]) -> list[Any]:
     """`values`, as the row they were taken from has them, if it is still there."""
-    try:
-        row = rows.filter(**{order[-1]: values[-1]})
-        if not row.exists():
-            return values
-    except (ValidationError, ValueError, TypeError) as error:
-        raise _unknown() from error
-    return [Subquery(row.values(column)[:1]) for column in order]
+    row = rows.filter(**{order[-1]: values[-1]})
+    return [Subquery(row.values(column)[:1]) for column in order] if row.exists() else values
 
 
 def _beyond(order: Sequence[str], values: Sequence[Any], descending: bool) -> Q:
@@ -89,10 +84,7 @@ def _beyond(order: Sequence[str], values: Sequence[Any], descending: bool) -> Q:
     direction = "lt" if descending else "gt"
     beyond, equal = Q(pk__in=[]), Q()
     for column, value in zip(order, values, strict=True):
-        try:
-            beyond |= equal & Q(**{f"{column}__{direction}": value})
-        except (TypeError, ValueError) as error:
-            raise _unknown() from error
+        beyond |= equal & Q(**{f"{column}__{direction}": value})
         equal &= Q(**{column: value})
     return beyond
 
