@@ -56,7 +56,8 @@ class ImportRow:
             return told
         refused = self._count("annotations", "refused") + int(self.job.summary.get("lines_refused", 0))
         if refused:
-            return f"Finished with warnings: {refused:,} line{'' if refused == 1 else 's'} or annotations refused"
+            words = "1 line or annotation" if refused == 1 else f"{refused:,} lines or annotations"
+            return f"Finished with warnings: {words} refused"
         return "Finished with warnings" if self.job.problems else ""
 
     @property
