@@ -179,7 +179,7 @@ def test_assets_are_renamed_and_deleted_one_by_one_or_many(place: Place, dataset
     client = place.client()
     write_images(tmp_path / "in", 5)
     client.assets.upload(dataset, str(tmp_path / "in"))
-    first, second, *_ = client.assets.list(dataset).items
+    first, second, third, *_ = client.assets.list(dataset).items
     client.assets.rename(dataset, "first.png", asset_id=first.asset_id)
     client.assets.rename(dataset, "second.png", filename=second.filename)
     assert client.assets.get(dataset, first.asset_id).filename == "first.png"
@@ -187,7 +187,7 @@ def test_assets_are_renamed_and_deleted_one_by_one_or_many(place: Place, dataset
     client.assets.delete(dataset, first.asset_id)
     with pytest.raises(ViNotFoundError):
         client.assets.get(dataset, first.asset_id)
-    client.datasets.bulk_delete_assets(dataset, filter_criteria={"filename": ["second.png", "image_0002.png"]})
+    client.datasets.bulk_delete_assets(dataset, filter_criteria={"filename": ["second.png", third.filename]})
     assert client.assets.count(dataset) == 2
     with pytest.raises(ViValidationError, match="nothing was deleted"):
         client.datasets.bulk_delete_assets(dataset, filter_criteria={"colour": "red"})
