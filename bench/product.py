@@ -38,7 +38,7 @@ def encoding_alone(dataset: Dataset, spec: ExportSpec) -> Outcome:
     with Source.open(dataset, spec) as source, Receipt(path.parent) as receipt:
         [part] = splits.whole(source.annotated())
         told = receipt.part("")
-        labels = source.labels() if spec.encoding.typed else ()
+        labels = source.labels() if spec.encoding.numbers else ()
         options = Options(spec.normalized, spec.include_images, labels, spool)
         split = Split("", len(part.ids), 0, source.records(part.ids, told))
         writer = ArchiveWriter(path)

@@ -26,6 +26,9 @@ _BATCH = 500
 #: How many names one query looks for: three for each asset of a batch.
 _LOOKED_UP = 3 * _BATCH
 
+#: What an asset's row takes over from its image.
+IMAGE_COLUMNS = ("width", "height", "file", "size", "sha256", "crc32", "mime_type", "exif_orientation", "flaw")
+
 
 def new_uid() -> str:
     return str(uuid.uuid4())
@@ -93,8 +96,23 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         return self.filter(organization__memberships__user=user)
 
 
+class DatasetManager(models.Manager["Dataset"]):
+    """The datasets there are. One that was deleted is not among them, though its row may still be here."""
+
+    def get_queryset(self) -> DatasetQuerySet:
+        return DatasetQuerySet(self.model, using=self._db).filter(deleted_at=None)
+
+    def visible_to(self, user: User) -> DatasetQuerySet:
+        """The datasets of the organizations `user` belongs to."""
+        return self.get_queryset().visible_to(user)
+
+
 class Dataset(models.Model):
-    """A named set of assets whose annotations are all of one type."""
+    """A named set of assets whose annotations are all of one type.
+
+    A deleted dataset keeps its row, seen by `everything` alone, until nothing refers to it any more: an archive
+    that was exported before stays until it expires.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="datasets")
@@ -104,12 +122,16 @@ class Dataset(models.Model):
     revision = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
-    objects = DatasetQuerySet.as_manager()
+    objects: ClassVar[DatasetManager] = DatasetManager()
+    everything = DatasetQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["organization", "name"], name="dataset_name_once"),
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="dataset_name_once", condition=Q(deleted_at=None)
+            ),
             models.CheckConstraint(condition=Q(type__in=DatasetType.values), name="dataset_type_known"),
             models.CheckConstraint(condition=~Q(name=""), name="dataset_named"),
         ]
@@ -148,6 +170,40 @@ class Dataset(models.Model):
             self.touch()
         return stored
 
+    def replace_image(self, asset: Asset, image: ImageFacts, *, keep_annotations: bool) -> None:
+        """Give `asset` another image. Its annotations go, or stay with their boxes at the same pixels."""
+        resized = (asset.width, asset.height) != (image.width, image.height)
+        asset.take_image(image)
+        with transaction.atomic():
+            asset.save()
+            if not keep_annotations:
+                asset.annotations.all().delete()
+            elif resized:
+                for annotation in asset.annotations.iterator(_BATCH):
+                    annotation.render(annotation.parsed, width=image.width, height=image.height)
+                    annotation.save()
+            self.touch()
+
+    def rename_asset(self, asset: Asset, filename: str) -> None:
+        """Call `asset` by another name, in archives as well."""
+        with transaction.atomic():
+            Dataset.objects.select_for_update().get(pk=self.pk)
+            name = names.member_name(filename)
+            others = self.assets.exclude(pk=asset.pk)
+            if others.filter(member_key=names.collision_key(name)).exists():
+                name = names.distinguished(name, mark=asset.uid.replace("-", "")[:8])
+            asset.filename, asset.member_name, asset.member_key = filename, name, names.collision_key(name)
+            asset.save()
+            self.touch()
+
+    def rewrite_annotation(self, annotation: Annotation, contents: Contents) -> None:
+        """Let `annotation` say something else. Raises `WrongContentsType` or `contents.ContentsError`."""
+        self._check_type(contents)
+        annotation.render(contents, width=annotation.asset.width, height=annotation.asset.height)
+        with transaction.atomic():
+            annotation.save()
+            self.touch()
+
     def touch(self) -> None:
         """Tell caches that assets or annotations changed."""
         Dataset.objects.filter(pk=self.pk).update(revision=F("revision") + 1, updated_at=timezone.now())
@@ -167,13 +223,16 @@ class Dataset(models.Model):
             taken.add(key)
             yield candidates[key]
 
-    def _annotation_row(self, new: NewAnnotation) -> Annotation:
+    def _check_type(self, contents: Contents) -> None:
         expected = DatasetType(self.type).contents_type
-        if not isinstance(new.contents, expected):
+        if not isinstance(contents, expected):
             raise WrongContentsType(
-                f"This is a {type(new.contents).__name__} annotation; "
+                f"This is a {type(contents).__name__} annotation; "
                 f"the dataset “{self.name}” holds {expected.__name__} annotations."
             )
+
+    def _annotation_row(self, new: NewAnnotation) -> Annotation:
+        self._check_type(new.contents)
         row = Annotation(asset=new.asset, uid=new.uid, category=new.category)
         row.render(new.contents, width=new.asset.width, height=new.asset.height)
         return row
@@ -231,6 +290,11 @@ class Asset(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("asset", args=[self.dataset_id, self.uid])
+
+    def take_image(self, image: ImageFacts) -> None:
+        """Set the columns that tell of the image; the row is not saved."""
+        for column in IMAGE_COLUMNS:
+            setattr(self, column, getattr(image, column))
 
     def open_image(self) -> Any:
         """The uploaded bytes as a binary file. Raises `OSError` when they are not here."""
@@ -300,3 +364,8 @@ def _has_annotations() -> Exists:
 
 def _batches(values: Sequence[str]) -> Iterable[Sequence[str]]:
     return (values[start : start + _LOOKED_UP] for start in range(0, len(values), _LOOKED_UP))
+
+
+# Models that live beside their stories
+import datasets.imports.models  # noqa: E402
+import datasets.uploads.models  # noqa: E402, F401

@@ -23,7 +23,8 @@ from vi_portal.accounts.requests import SignedInRequest
 #: What browsers draw as an image and nothing else.
 SHOWN_TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/avif"})
 
-_A_WEEK = 7 * 24 * 60 * 60
+#: An asset may get another image, so a browser soon asks whether its copy is still the one.
+_A_MINUTE = 60
 
 
 @require_safe
@@ -71,7 +72,7 @@ def _file_response(request: SignedInRequest, key: str, *, tag: str | None, **des
             raise Http404("The image is not here.") from error
     if tag:
         response["ETag"] = tag
-        response["Cache-Control"] = f"private, max-age={_A_WEEK}"
+        response["Cache-Control"] = f"private, max-age={_A_MINUTE}"
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response

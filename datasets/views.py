@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import patch_vary_headers
@@ -15,7 +15,8 @@ from django.views.decorators.http import require_safe
 
 from datasets import statistics
 from datasets.filters import AssetFilter
-from datasets.models import Asset, Dataset, DatasetQuerySet, DatasetType
+from datasets.models import Asset, Dataset, DatasetType
+from datasets.page_requests import may_edit
 from datasets.sheet import latest_texts, sheet_of
 from datasets.templatetags.portal import ORGANIZATION_KEY
 from datasets.tiles import tiles
@@ -54,6 +55,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "overview",
+        "may_edit": may_edit(request, dataset),
         "counts": statistics.counts_of([dataset])[dataset.pk],
         "labels": statistics.labels_of(dataset),
         "images": statistics.images_of(dataset),
@@ -77,6 +79,7 @@ def assets(request: SignedInRequest, pk: UUID) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "assets",
+        "may_edit": may_edit(request, dataset),
         "counts": counts,
         "filter": chosen,
         "page": page,
@@ -99,6 +102,7 @@ def asset(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "assets",
+        "may_edit": may_edit(request, dataset),
         "asset": asset,
         "sheet": sheet_of(asset, ranked=ranked),
         "filter": chosen,
@@ -129,7 +133,7 @@ def _organization_for(request: SignedInRequest) -> Organization | None:
     return (mine.filter(pk=remembered).first() if remembered else None) or mine.first()
 
 
-def _with_covers(organization: Organization) -> DatasetQuerySet:
+def _with_covers(organization: Organization) -> QuerySet[Any]:
     """The datasets of `organization` by name, with the keys of their first assets and the last export's moment."""
     first = Asset.objects.filter(dataset=OuterRef("pk")).order_by("pk").values("pk")
     covers = {f"cover_{n}": Subquery(first[n : n + 1]) for n in range(COVER_SIZE)}

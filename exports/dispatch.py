@@ -32,6 +32,12 @@ def request_export(spec: ExportSpec, *, dataset: Dataset, user: User | None, rin
             "filter",
             f"The filter ({spec.filter.in_words()}) leaves no annotated asset to export. Drop or change the filter.",
         )
+    if spec.encoding.paired and not spec.filter.apply(assets.annotated()).exclude(file="").exists():
+        raise SpecError(
+            "format",
+            f"None of the annotated assets has an image here, and {spec.encoding.label} writes no record without one. "
+            "Upload the images, or choose another format.",
+        )
     with transaction.atomic():
         job = ExportJob.of(spec.resolved(), dataset=dataset, user=user)
         if ring:

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_safe
 
 from exports import storage
 from exports.models import ExportJob
+from exports.sending import archive_response
 from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import State
-from vi_portal.ranges import ranged_response
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +50,7 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
     except Refusal as refusal:
         context = {"dataset": job.dataset, "job": job, "tab": "annotations", "refusal": refusal}
         return render(request, "exports/refused.html", context, status=refusal.status)
-    return ranged_response(
-        request,
-        archive,
-        size=job.size or 0,
-        sha256=job.sha256,
-        filename=job.archive_filename,
-        content_type="application/zip",
-    )
+    return archive_response(request, job, archive)
 
 
 def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> BinaryIO:

@@ -75,6 +75,12 @@ class ExportForm(forms.Form):
         return [FormatCard(each, each.key == chosen) for each in formats_for(self.dataset)]
 
     @property
+    def images_always(self) -> bool:
+        """Whether the format chosen leaves no choice of images."""
+        chosen = FORMATS.get(self["format"].value())
+        return chosen is not None and chosen.paired
+
+    @property
     def carried(self) -> AssetFilter:
         """The filter the form carries, counted in or not."""
         return AssetFilter.parse({name: self[name].value() for name in ("search", "annotated", "label")})

@@ -6,10 +6,11 @@ A page of it takes the same few queries whatever the number of jobs.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, OuterRef, Q, Subquery
@@ -17,12 +18,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from datasets.imports.models import ImportJob
 from datasets.models import Dataset
 from exports import storage
+from exports.import_rows import ImportRow, lasted, standing
 from exports.models import ExportJob
 from exports.receipt import NO_ANNOTATIONS
 from vi_portal.accounts.models import Membership
-from vi_portal.jobs.models import State, Worker
+from vi_portal.jobs.models import Job, State, Worker
 
 PAGE_SIZE = 25
 
@@ -56,6 +59,7 @@ class HistoryRow:
     membership: Membership
     position: int | None
     now: datetime
+    kind: ClassVar = "Export"
 
     @property
     def tone(self) -> str:
@@ -69,18 +73,11 @@ class HistoryRow:
     @cached_property
     def detail(self) -> str:
         """The second line of the status, a sentence; empty where the first line says it all."""
-        job = self.job
-        if job.state == State.QUEUED:
-            again = " again, after its worker was lost" if job.attempts else ""
-            # A job picked up this very moment has no position any more.
-            return f"Queued{again}" + (f", position {self.position}" if self.position else "")
-        if job.state == State.RUNNING:
-            return f"{job.phase or 'Starting'}, {job.percent}%"
-        if job.state == State.FAILED:
-            return job.failure
+        if told := standing(self.job, position=self.position):
+            return told
         if self.warnings:
-            told, more = self.warnings[:_TOLD_AT_ONCE], len(self.warnings) - _TOLD_AT_ONCE
-            return f"Finished with warnings: {', '.join(told)}" + (f", and {more} more" if more > 0 else "")
+            told, more = ", ".join(self.warnings[:_TOLD_AT_ONCE]), len(self.warnings) - _TOLD_AT_ONCE
+            return f"Finished with warnings: {told}" + (f", and {more} more" if more > 0 else "")
         return ""
 
     @cached_property
@@ -107,10 +104,7 @@ class HistoryRow:
 
     @property
     def duration(self) -> str:
-        """How long it took, or has taken so far; empty before it started."""
-        if self.job.state == State.RUNNING and self.job.started_at is not None:
-            return f"{_duration(self.now - self.job.started_at)} so far"
-        return _duration(self.job.duration) if self.job.duration is not None else ""
+        return lasted(self.job, now=self.now)
 
     @property
     def expires(self) -> str:
@@ -148,10 +142,10 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class History:
-    """One page of the history of a dataset's jobs."""
+    """One page of the history of a dataset's jobs, exports and imports."""
 
-    rows: Sequence[HistoryRow]
-    page: Page[ExportJob]
+    rows: Sequence[HistoryRow | ImportRow]
+    page: Page[dict[str, Any]]
     worker_missing: bool
 
     @property
@@ -167,53 +161,56 @@ class History:
     def news(self) -> str:
         """What a screen reader is told; it changes only when the status of a job does."""
         active = sum(row.job.is_active for row in self.rows)
-        told = [f"{active} {'export' if active == 1 else 'exports'} in progress."] if active else []
+        told = [f"{_counted(self.rows)} in progress."] if active else []
         ended = [row for row in self.rows if row.job.finished_at is not None]
         if ended:
             last = max(ended, key=lambda row: row.job.finished_at or row.now)
-            told.append(f"Last export {last.job.status}. {last.detail}".strip())
+            told.append(f"Last {last.kind.lower()} {last.job.status}. {last.detail}".strip())
         return " ".join(told)
 
 
 def history(dataset: Dataset, membership: Membership, *, page: str | int | None) -> History:
     """The page asked for, or the nearest there is, as this member sees it."""
-    found = Paginator(ExportJob.objects.history(dataset), PAGE_SIZE).get_page(page)
-    jobs = list(found.object_list)
-    positions = _positions([job.pk for job in jobs if job.state == State.QUEUED])
-    for job in jobs:
-        job.dataset = dataset  # spares a query a row
-    now = timezone.now()
-    rows = [HistoryRow(job, membership, positions.get(job.pk), now) for job in jobs]
-    waiting = any(job.is_active for job in jobs)
+    kinds: tuple[type[ExportJob], type[ImportJob]] = (ExportJob, ImportJob)
+    keys = [kind._default_manager.filter(dataset=dataset).values("pk", "created_at") for kind in kinds]
+    found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
+    wanted, now = [row["pk"] for row in found.object_list], timezone.now()
+    exports = ExportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
+    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
+    positions = _positions(ExportJob, exports.values()) | _positions(ImportJob, imports.values())
+    rows: list[HistoryRow | ImportRow] = []
+    for pk in wanted:
+        if pk in exports:
+            exports[pk].dataset = dataset  # spares a query a row
+            rows.append(HistoryRow(exports[pk], membership, positions.get(pk), now))
+        elif pk in imports:
+            rows.append(ImportRow(imports[pk], membership, positions.get(pk), now))
+    waiting = any(row.job.is_active for row in rows)
     return History(rows, found, worker_missing=waiting and not Worker.alive().exists())
 
 
-def _positions(queued: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """The place in the queue of each of `queued`: how many jobs were asked for before it, plus one. One query."""
+def _positions(kind: type[ExportJob] | type[ImportJob], jobs: Iterable[Job]) -> dict[uuid.UUID, int]:
+    """The place in the queue of each of `jobs` that waits: how many were asked for before it, plus one. One query."""
+    queued = [job.pk for job in jobs if job.state == State.QUEUED]
     if not queued:
         return {}
-    ahead = ExportJob.objects.filter(
+    ahead = kind._default_manager.filter(
         Q(created_at__lt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__lt=OuterRef("pk")),
         state=State.QUEUED,
     )
     counted = ahead.order_by().values("state").annotate(count=Count("pk")).values("count")
-    waiting = ExportJob.objects.filter(pk__in=queued, state=State.QUEUED)
+    waiting = kind._default_manager.filter(pk__in=queued, state=State.QUEUED)
     return {pk: (count or 0) + 1 for pk, count in waiting.values_list("pk", Subquery(counted))}
+
+
+def _counted(rows: Iterable[HistoryRow | ImportRow]) -> str:
+    """How many of `rows` are active: `2 exports and 1 import`."""
+    counts = Counter(row.kind.lower() for row in rows if row.job.is_active)
+    return " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(counts.items()))
 
 
 def _number(count: int) -> str:
     return f"{count:,}"
-
-
-def _duration(span: timedelta) -> str:
-    seconds = int(span.total_seconds())
-    if seconds < 1:
-        return "under 1 s"
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def _left(span: timedelta) -> str:

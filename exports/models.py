@@ -18,8 +18,8 @@ from vi_portal.jobs.models import ACTIVE, Job, Refused, State
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
     def visible_to(self, user: User) -> ExportJobQuerySet:
-        """The exports of the datasets `user` may see."""
-        return self.filter(dataset__in=Dataset.objects.visible_to(user))
+        """The exports of the datasets `user` may see, or could see before they were deleted."""
+        return self.filter(dataset__in=Dataset.everything.visible_to(user))
 
     def history(self, dataset: Dataset) -> ExportJobQuerySet:
         """The exports of `dataset`, newest first, with what a row of the history shows."""
@@ -127,6 +127,11 @@ class ExportJob(Job):
             storage.delete(self.archive)
 
     # The sweep
+
+    @classmethod
+    def kept(cls) -> models.Q:
+        """An archive outlives its dataset until it expires."""
+        return super().kept() | ~models.Q(archive="")
 
     @classmethod
     def discard_leftovers(cls) -> None:

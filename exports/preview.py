@@ -7,6 +7,7 @@ dataset stays as it is.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
@@ -19,8 +20,8 @@ from django.db.models.functions import Length
 
 from datasets.filters import AssetFilter
 from datasets.models import Annotation, AssetQuerySet, Dataset
-from exports.receipt import Receipt
-from exports.records import Options
+from exports.receipt import PartReceipt, Receipt
+from exports.records import Options, Record
 from exports.sources import Source
 from exports.spec import ExportSpec
 from exports.splits import validation_size
@@ -36,13 +37,15 @@ MAX_TEXT = 6000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The assets of a selection: all, and those whose annotations make a record, with their images' bytes.
+    """The assets of a selection: all, and those that have annotations, with their images' bytes.
 
-    `text_size` is about how many characters the record of one asset takes.
+    `imageless` of the annotated have no image here. `text_size` is about how many characters the record of one
+    asset takes.
     """
 
     selected: int
-    records: int
+    annotated: int
+    imageless: int
     image_bytes: int
     text_size: int
 
@@ -58,9 +61,14 @@ class FirstRecord:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What `spec` would bring, as the dialog shows it. `train` and `validation` are None without a split."""
+    """What `spec` would bring, as the dialog shows it. `train` and `validation` are None without a split.
+
+    `imageless` assets make no record for want of an image, in a format that needs one.
+    """
 
     counts: Counts
+    records: int
+    imageless: int
     train: int | None
     validation: int | None
     estimated_size: int
@@ -68,29 +76,33 @@ class Preview:
 
     @property
     def unannotated(self) -> int:
-        return self.counts.selected - self.counts.records
+        return self.counts.selected - self.counts.annotated
 
 
 def preview(spec: ExportSpec, *, dataset: Dataset) -> Preview:
     """Count what `spec` selects of `dataset`, and show its first record."""
     counts = count(spec.filter, dataset=dataset)
+    imageless = counts.imageless if spec.encoding.paired else 0
+    records = counts.annotated - imageless
     train = validation = None
     if spec.validation_ratio is not None:
-        validation = validation_size(counts.records, spec.validation_ratio)
-        train = counts.records - validation
-    size = int(counts.records * counts.text_size * DEFLATED)
+        validation = validation_size(records, spec.validation_ratio)
+        train = records - validation
+    size = int(records * counts.text_size * DEFLATED)
     return Preview(
         counts=counts,
+        records=records,
+        imageless=imageless,
         train=train,
         validation=validation,
         estimated_size=size + (counts.image_bytes if spec.include_images else 0),
-        first=_first_record(spec, dataset) if counts.records else None,
+        first=_first_record(spec, dataset) if records else None,
     )
 
 
 def count(selection: AssetFilter, *, dataset: Dataset) -> Counts:
     """The assets of `dataset` that pass `selection`."""
-    key = _key("counts", dataset, selection)
+    key = _key("assets", dataset, selection)
     kept: Counts | None = cache.get(key)
     if kept is None:
         kept = _count(selection.apply(dataset.assets.all()))
@@ -118,7 +130,8 @@ def _count(assets: AssetQuerySet) -> Counts:
     annotated = Q(Exists(Annotation.objects.filter(asset=OuterRef("pk"))))
     found = assets.annotate(is_annotated=annotated).aggregate(
         selected=Count("pk"),
-        records=Count("pk", filter=Q(is_annotated=True)),
+        annotated=Count("pk", filter=Q(is_annotated=True)),
+        imageless=Count("pk", filter=Q(is_annotated=True, file="")),
         image_bytes=Sum("size", filter=Q(is_annotated=True), default=0),
     )
     sample = list(assets.annotated().order_by("pk").values_list("pk", flat=True)[:SAMPLE])
@@ -128,13 +141,21 @@ def _count(assets: AssetQuerySet) -> Counts:
 
 def _read_first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None:
     """None where there is no readable one among the first few."""
-    first = spec.filter.apply(dataset.assets.all()).annotated().order_by("pk")
-    ids = array("q", first.values_list("pk", flat=True)[:3])
+    first = spec.filter.apply(dataset.assets.all()).annotated()
+    if spec.encoding.paired:
+        first = first.exclude(file="")
+    ids = array("q", first.order_by("pk").values_list("pk", flat=True)[:3])
     spool = Path(settings.SPOOL_DIR)
     with Source.open(dataset, spec) as source, Receipt(spool) as receipt:
-        record = next(source.records(ids, receipt.part("")), None)
-        labels = source.labels() if spec.encoding.typed else ()
+        record = next(_records(source, ids, receipt.part("")), None)
+        labels = source.labels() if spec.encoding.numbers else ()
     if record is None:
         return None
     text = spec.encoding.preview(record, Options(spec.normalized, spec.include_images, labels, spool))
     return FirstRecord(record.original_filename, text[:MAX_TEXT], shortened=len(text) > MAX_TEXT)
+
+
+def _records(source: Source, ids: array[int], told: PartReceipt) -> Iterator[Record]:
+    if source.spec.encoding.paired:
+        return (pair.record for pair in source.pairs(ids, told))
+    return source.records(ids, told)

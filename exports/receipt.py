@@ -114,6 +114,10 @@ class PartReceipt:
     def skipped_asset(self, asset: AssetName, reason: str) -> None:
         self._receipt.skipped_asset(asset, reason)
 
+    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
+        """An asset was left out for want of its image, and with it an annotation for each of the `labels` texts."""
+        self._receipt.skipped_pair(asset, reason, labels)
+
     def skipped_annotation(self, asset: AssetName, annotation: str, reason: str) -> None:
         self._receipt.note(
             "annotations",
@@ -165,6 +169,8 @@ class Receipt:
         self._skipped: Counter[str] = Counter()
         self._noted: dict[str, Counter[str]] = {}
         self._examples: list[str] = []
+        self._lost_annotations = self._lost_images = 0
+        self._lost_labels = LabelCounts()
         self._skipped_list = SpooledList(folder)
         self._warnings = SpooledList(folder)
         self._renamed = SpooledList(folder)
@@ -194,6 +200,13 @@ class Receipt:
         if not expected:
             self._example(asset, reason)
 
+    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
+        """`asset` makes no record for want of its image; its annotations, one a text of `labels`, go with it."""
+        self.skipped_asset(asset, f"the image was left out: {reason}")
+        self._lost_images += 1
+        self._lost_annotations += len(labels)
+        self._lost_labels.add(labels)
+
     def note(self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any) -> None:
         """Something about `asset` that the reader of the export should know."""
         self._noted.setdefault(group, Counter())[kind] += 1
@@ -222,17 +235,19 @@ class Receipt:
 
     def totals(self, *, counted: str) -> dict[str, Any]:
         """Asked = written + skipped, for assets, annotations and what is `counted` in them (boxes …)."""
+        annotations_skipped = self._times("annotations", "skipped") + self._lost_annotations
         items = sum(part.labels.total() for part in self.parts)
+        lost = self._times("boxes", "degenerate") + self._lost_labels.total()
         images = sum(part.images for part in self.parts)
-        missing = self._times("images", "missing")
+        missing = self._times("images", "missing") + self._lost_images
 
         def line(written: int, skipped: int) -> dict[str, int]:
             return {"asked": written + skipped, "written": written, "skipped": skipped}
 
         return {
             "assets": line(self.assets_written, self.assets_skipped),
-            "annotations": line(self.annotations_written, self._times("annotations", "skipped")),
-            **({counted: line(items, self._times("boxes", "degenerate"))} if counted else {}),
+            "annotations": line(self.annotations_written, annotations_skipped),
+            **({counted: line(items, lost)} if counted else {}),
             **({"images": line(images, missing)} if images or missing else {}),
             **{part.name: part.assets for part in self.parts if part.name},
         }

@@ -43,7 +43,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One part of an export: `train`, `validation`, or the whole under the name "".
+    """One part of an export, in the archive's folder `name`; the whole may be under "", in no folder.
 
     `count` records were planned, holding `image_bytes` bytes of images if images are inside; a record that turns
     out bad is left out of `records`, so there may be fewer.

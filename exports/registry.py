@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Literal
 
@@ -19,8 +19,11 @@ class Format:
 
     `encoder` is the path of a module in `exports.formats` with `encode`, `companions` and `preview`, imported when
     first used.
-    `images` says where the images go when asked for: beside the annotations, or inside their records.
-    `typed` formats need the contents decoded; others pass the stored text through.
+    `images` says where the images go when asked for: beside the annotations, or inside their records. Where they
+    are `paired`, there is no choice: a record without its image is left out, and the encoder asks for each record
+    between two members.
+    `typed` formats need the contents decoded; others pass the stored text through. Formats that have `numbers` give
+    every label of the dataset one. `folders` names the folders of the parts, where they are not the parts' names.
     """
 
     key: str
@@ -28,9 +31,27 @@ class Format:
     summary: str
     dataset_types: tuple[str, ...]
     encoder: str
-    images: Literal["beside", "inside"]
+    images: Literal["beside", "inside", "paired"]
     images_by_default: bool
     typed: bool
+    numbers: bool = False
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def paired(self) -> bool:
+        """Whether a record is nothing without its image."""
+        return self.images == "paired"
+
+    @property
+    def offers_images(self) -> Literal["on", "off", "always"]:
+        """How the choice of images opens."""
+        if self.paired:
+            return "always"
+        return "on" if self.images_by_default else "off"
+
+    def folder(self, part: str) -> str:
+        """The folder of `part` in the archive, empty for none."""
+        return self.folders.get(part, part)
 
     def encode(self, split: Split, options: Options) -> Iterator[Member]:
         """The members that hold the records of `split`."""
@@ -70,6 +91,18 @@ FORMATS: dict[str, Format] = {
             images="inside",
             images_by_default=False,
             typed=True,
+            numbers=True,
+        ),
+        Format(
+            key="ViFull",
+            label="ViFull",
+            summary="Images, and a file for each with one line: the folders that ViDataset of vi-sdk loads.",
+            dataset_types=(PHRASE_GROUNDING, VQA, FREEFORM),
+            encoder="exports.formats.vi_full",
+            images="paired",
+            images_by_default=True,
+            typed=True,
+            folders={"": "dump", "train": "training"},
         ),
     )
 }

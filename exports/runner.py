@@ -24,20 +24,19 @@ from django.utils import timezone
 
 from datasets.models import DatasetType
 from exports import archive, splits, storage
-from exports.archive import ArchiveWriter, Checked, DamagedArchive, UnexpectedBytes
+from exports.archive import ArchiveWriter, Checked, DamagedArchive
+from exports.media import IMAGE_UNIT, Media
 from exports.models import ExportJob
-from exports.receipt import FILENAME, NO_ANNOTATIONS, PartReceipt, Receipt
+from exports.receipt import FILENAME, NO_ANNOTATIONS, Receipt
 from exports.records import Member, Options, Record, Split
-from exports.sources import CHANGED_IMAGE, ImageUnreadable, Source
+from exports.sources import Source
 from exports.splits import Part
-from vi_portal.jobs.lease import Lease, LeaseLost
+from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
 
-#: Progress counts bytes of images in units of this size, beside one unit a record.
-_IMAGE_UNIT = 64 * 1024
 #: What the labels of an annotation count.
 _COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interactions"}
 
@@ -57,7 +56,7 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
     progress = progress or Progress()
     try:
         with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
-            _export(job, aside, spool, _Watch(lease, progress))
+            _export(job, aside, spool, Watch(lease, progress))
     except (LeaseLost, Refused):
         log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
     except OperationalError:
@@ -83,19 +82,7 @@ def _files_aside(job: ExportJob) -> Iterator[tuple[Path, Path]]:
         shutil.rmtree(spool, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Watch:
-    """What every step is told to: the progress moves on, and `LeaseLost` is raised once the job is not ours."""
-
-    lease: Lease
-    progress: Progress
-
-    def advance(self, steps: int = 1) -> None:
-        self.lease.check()
-        self.progress.advance(steps)
-
-
-def _export(job: ExportJob, aside: Path, spool: Path, watch: _Watch) -> None:
+def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
     with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
         plan = _plan(source, receipt, spool, watch.progress)
         _write(plan, source, receipt, aside, watch, head=_head(job, source))
@@ -122,6 +109,8 @@ def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> 
     spec = source.spec
     for asset in source.unannotated():
         receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
+    for asset, texts in source.imageless():
+        receipt.skipped_pair(asset, "no image was uploaded", texts)
     annotated = source.annotated()
     if spec.validation_ratio is None:
         parts = splits.whole(annotated)
@@ -129,19 +118,20 @@ def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> 
         assert spec.seed is not None
         parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
     if not any(part.ids for part in parts):
+        wanted = "annotations and an image" if spec.encoding.paired else "annotations"
         raise ExportFailed(
-            f"None of the {source.count_selected()} selected assets has annotations, so nothing was written. "
+            f"None of the {source.count_selected()} selected assets has {wanted}, so nothing was written. "
             "Annotate some, or drop the filter."
         )
     images = {part.name: source.image_bytes(part.ids) if spec.include_images else 0 for part in parts}
-    labels = source.labels() if spec.encoding.typed else ()
+    labels = source.labels() if spec.encoding.numbers else ()
     options = Options(spec.normalized, spec.include_images, labels, spool)
     return _Plan(source.count_selected(), parts, images, options)
 
 
-def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: _Watch, *, head: dict[str, Any]) -> None:
+def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch, *, head: dict[str, Any]) -> None:
     """Write every member into the file `aside`, the receipt with its `head` last."""
-    units = plan.records + sum(plan.image_bytes.values()) // _IMAGE_UNIT
+    units = plan.records + sum(plan.image_bytes.values()) // IMAGE_UNIT
     watch.progress.enter("Writing annotations", until=80, total=units)
     writer = ArchiveWriter(aside)
     try:
@@ -149,7 +139,7 @@ def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: _W
         for part in plan.parts:
             writing.write_part(part)
         writing.write_members(source.spec.encoding.companions(plan.options))
-        _account(plan, receipt)
+        _account(plan, source, receipt)
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
         writer.add(Member(FILENAME, receipt.chunks(head=head, counted=counted)))
         writer.close()
@@ -165,33 +155,21 @@ class _Writing:
     source: Source
     receipt: Receipt
     archive: ArchiveWriter
-    watch: _Watch
+    watch: Watch
 
     def write_part(self, part: Part) -> None:
         spec, told = self.source.spec, self.receipt.part(part.name)
-        records = self._watched(self.source.records(part.ids, told))
-        split = Split(part.name, len(part.ids), self.plan.image_bytes[part.name], records)
-        self.write_members(spec.encoding.encode(split, self.plan.options))
-        if spec.include_images and spec.encoding.images == "beside":
-            self._write_images(part, split, told)
+        encoding, media = spec.encoding, Media(self.source, self.archive, self.receipt, self.watch)
+        split = Split(encoding.folder(part.name), len(part.ids), self.plan.image_bytes[part.name], ())
+        records = media.pair(part, split, told) if encoding.paired else self.source.records(part.ids, told)
+        split = replace(split, records=self._watched(records))
+        self.write_members(encoding.encode(split, self.plan.options))
+        if spec.include_images and encoding.images == "beside":
+            media.write_beside(part, split, told)
 
     def write_members(self, members: Iterable[Member]) -> None:
         for member in members:
             self.receipt.wrote_member(self.archive.add(member))
-
-    def _write_images(self, part: Part, split: Split, told: PartReceipt) -> None:
-        for member, asset in self.source.images(part.ids, told):
-            assert member.expected is not None
-            try:
-                written = self.archive.add(replace(member, name=split.path(member.name)))
-            except ImageUnreadable as error:
-                told.missing_image(asset, str(error))
-            except UnexpectedBytes:
-                told.missing_image(asset, CHANGED_IMAGE)
-            else:
-                told.wrote_image()
-                self.receipt.wrote_member(written)
-            self.watch.advance(member.expected.size // _IMAGE_UNIT)
 
     def _watched(self, records: Iterable[Record]) -> Iterator[Record]:
         for record in records:
@@ -199,7 +177,7 @@ class _Writing:
             self.watch.advance()
 
 
-def _account(plan: _Plan, receipt: Receipt) -> None:
+def _account(plan: _Plan, source: Source, receipt: Receipt) -> None:
     """Asked = written + skipped, or there is no export."""
     if receipt.assets_written + receipt.assets_skipped != plan.selected:
         raise AssertionError(
@@ -207,7 +185,8 @@ def _account(plan: _Plan, receipt: Receipt) -> None:
             f"and {receipt.assets_skipped} skipped."
         )
     if not receipt.assets_written:
-        raise ExportFailed("None of the annotations could be read, so nothing was written. The log names each.")
+        what = "annotations and their images" if source.spec.encoding.paired else "annotations"
+        raise ExportFailed(f"None of the {what} could be read, so nothing was written. The log names each.")
 
 
 def _head(job: ExportJob, source: Source) -> dict[str, Any]:
@@ -221,7 +200,7 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
     }
 
 
-def _check(aside: Path, watch: _Watch) -> Checked:
+def _check(aside: Path, watch: Watch) -> Checked:
     """Read the file aside back, as a whole."""
     watch.progress.enter("Checking the archive", until=99, total=aside.stat().st_size)
     return archive.check(aside, on_bytes=watch.advance)

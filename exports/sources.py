@@ -18,15 +18,17 @@ from typing import Any, NamedTuple
 from django.core.files.storage import default_storage
 from django.db import connections, transaction
 from django.db.models import Case, F, QuerySet, Sum, When
-from django.db.models.functions import Now
+from django.db.models.functions import Collate, Now
 from isal import isal_zlib
 
 from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
+from exports import stems
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
+from exports.stems import Clashes
 
 #: Why an image is left out whose bytes are not those that were stored.
 CHANGED_IMAGE = "the stored file is not the one that was uploaded"
@@ -37,6 +39,18 @@ _READ = 1024 * 1024
 
 class ImageUnreadable(Exception):
     """The image's bytes cannot be had; the message says why."""
+
+
+class Pair(NamedTuple):
+    """A record and its image, the stored member `images/<name>`, whose chunks may raise `ImageUnreadable`.
+
+    `labels` has the labels text of each annotation.
+    """
+
+    record: Record
+    image: Member
+    asset: AssetName
+    labels: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,19 @@ class Source:
 
     def annotated(self) -> Iterator[tuple[int, str]]:
         """(row id, public id) of every asset that will make a record, by row id."""
-        assets = self._selected().annotated().order_by("pk").values_list("pk", "uid")
-        return iter(assets.iterator(chunk_size=10_000))
+        assets = self._selected().annotated()
+        if self.spec.encoding.paired:
+            assets = assets.exclude(file="")
+        return iter(assets.order_by("pk").values_list("pk", "uid").iterator(chunk_size=10_000))
+
+    def imageless(self) -> Iterator[tuple[AssetName, list[str]]]:
+        """The annotated assets that make no record for want of an image, each with its annotations' labels texts."""
+        if not self.spec.encoding.paired:
+            return
+        rows = Annotation.objects.using("snapshot").filter(asset__in=self._selected().filter(file=""))
+        columns = rows.order_by("asset_id", "pk").values_list("asset__uid", "asset__filename", "labels")
+        for name, found in groupby(columns.iterator(chunk_size=10_000), itemgetter(0, 1)):
+            yield AssetName(*name), [labels for _, _, labels in found]
 
     def unannotated(self) -> Iterator[AssetName]:
         """Every asset that will make no record, by row id."""
@@ -94,12 +119,22 @@ class Source:
         Boxes come in the unit the spec asks for, repaired where they need it; `receipt` hears of every repair
         and of everything left out.
         """
-        for chunk in _chunks(ids):
-            annotations = {asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))}
-            for asset in self._asset_rows(chunk):
-                record = self._record(asset, annotations.get(asset.pk, []), receipt)
-                if record is not None:
-                    yield record
+        for asset, record, labels in self._read(ids, receipt):
+            if record.filename != record.original_filename:
+                receipt.renamed(asset.name, record.filename)
+            receipt.wrote_asset(labels)
+            yield record
+
+    def pairs(self, ids: array[int], receipt: PartReceipt) -> Iterator[Pair]:
+        """What `records` gives, each with its image, under a name whose stem is the asset's alone.
+
+        Only the caller knows whether the image can be had: `receipt` does not hear that an asset was written.
+        """
+        clashes = self._clashes()
+        for asset, record, labels in self._read(ids, receipt):
+            name = self._paired_name(asset, clashes=asset.pk in clashes)
+            _report_oddities(asset, receipt)
+            yield Pair(record._replace(filename=name), _image_member(asset, name), asset.name, labels)
 
     def images(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[Member, AssetName]]:
         """The image file of each asset of `ids` as a stored member `images/<name>`, in order.
@@ -112,8 +147,7 @@ class Source:
                     receipt.missing_image(asset.name, "no image was uploaded")
                     continue
                 _report_oddities(asset, receipt)
-                expected = Expected(asset.size, asset.crc32, asset.sha256)
-                yield Member(f"images/{asset.member_name}", _image_chunks(asset), False, expected), asset.name
+                yield _image_member(asset, asset.member_name), asset.name
 
     def _selected(self) -> AssetQuerySet:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
@@ -129,16 +163,33 @@ class Source:
         rows = Annotation.objects.filter(asset__in=chunk).order_by("asset_id", "pk")
         return _plain_rows(rows.values_list("asset_id", "uid", "category", text, "labels", "flawed"))
 
-    def _record(self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt) -> Record | None:
+    def _clashes(self) -> Clashes:
+        # The order of code points: that of SQLite, and in PostgreSQL to be asked for.
+        order = "C" if connections["snapshot"].vendor == "postgresql" else "BINARY"
+        assets = Asset.objects.using("snapshot").filter(dataset=self.dataset).order_by(Collate("member_key", order))
+        return Clashes.among(assets.values_list("pk", "member_key").iterator(chunk_size=10_000))
+
+    def _paired_name(self, asset: _AssetRow, *, clashes: bool) -> str:
+        return stems.paired_name(asset.member_name, uid=asset.uid, mime_type=asset.mime_type, clashes=clashes)
+
+    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, list[str]]]:
+        for chunk in _chunks(ids):
+            annotations = {asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))}
+            for asset in self._asset_rows(chunk):
+                found = self._record(asset, annotations.get(asset.pk, []), receipt)
+                if found is not None:
+                    yield asset, *found
+
+    def _record(
+        self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
+    ) -> tuple[Record, list[str]] | None:
+        """The record, and the labels text of each of its annotations. None where none can be read."""
         annotations, labels = self._annotations(asset, rows, receipt)
         if not annotations:
             receipt.skipped_asset(asset.name, "none of its annotations can be read")
             return None
-        if asset.filename != asset.member_name:
-            receipt.renamed(asset.name, asset.member_name)
         image = self._image_inside(asset, receipt)
-        receipt.wrote_asset(labels)
-        return Record(
+        record = Record(
             asset.uid,
             asset.member_name,
             asset.filename,
@@ -148,6 +199,7 @@ class Source:
             asset.mime_type,
             image,
         )
+        return record, labels
 
     def _annotations(
         self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
@@ -247,6 +299,11 @@ def _report_oddities(asset: _AssetRow, receipt: PartReceipt) -> None:
     if asset.exif_orientation != 1:
         reason = f"the image has EXIF orientation {asset.exif_orientation}, which is not applied to its boxes"
         receipt.odd_image(asset.name, "oriented", reason)
+
+
+def _image_member(asset: _AssetRow, name: str) -> Member:
+    expected = Expected(asset.size, asset.crc32, asset.sha256)
+    return Member(f"images/{name}", _image_chunks(asset), False, expected)
 
 
 def _image_chunks(asset: _AssetRow) -> Iterator[memoryview]:

@@ -30,7 +30,8 @@ class ExportSpec:
     """What somebody wants written.
 
     `validation_ratio` is the share of records that goes to the validation part, None for no split. `seed` makes
-    the split repeatable; `resolved` draws one where none was given.
+    the split repeatable; `resolved` draws one where none was given. A format that cannot do without images includes
+    them, asked or not.
     """
 
     format: str = DEFAULT_FORMAT
@@ -39,6 +40,10 @@ class ExportSpec:
     normalized: bool = False
     seed: int | None = None
     filter: AssetFilter = field(default_factory=AssetFilter)
+
+    def __post_init__(self) -> None:
+        if self.format in FORMATS and self.encoding.paired:
+            object.__setattr__(self, "include_images", True)
 
     def check(self, dataset: Dataset) -> None:
         """Raise `SpecError` for what `dataset` cannot be exported as."""

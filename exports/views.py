@@ -130,7 +130,8 @@ def _dataset_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Da
 
 
 def _job_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[ExportJob, Membership]:
-    job = get_object_or_404(ExportJob.objects.visible_to(request.user).select_related("dataset", "user"), pk=pk)
+    visible = ExportJob.objects.visible_to(request.user).filter(dataset__deleted_at=None)
+    job = get_object_or_404(visible.select_related("dataset", "user"), pk=pk)
     return job, Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -46,6 +47,10 @@ def make_dataset(
 ) -> Dataset:
     organization = organization or Organization.objects.first() or make_organization()
     return Dataset.objects.create(organization=organization, name=name, type=type)
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
 def jpeg(width: int = 64, height: int = 48, *, color: str = "teal") -> bytes:

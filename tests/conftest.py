@@ -18,6 +18,7 @@ def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
     settings.ARCHIVE_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
     settings.SPOOL_DIR = tmp_path / "spool"  # type: ignore[attr-defined]
+    settings.UPLOAD_DIR = tmp_path / "uploads"  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -67,10 +67,18 @@ try:
     # Exports
     EXPORT_RETENTION_DAYS = env.int("EXPORT_RETENTION_DAYS", 7, validate=validate.Range(min=1))
     DOWNLOAD_LINK_HOURS = env.int("DOWNLOAD_LINK_HOURS", 12, validate=validate.Range(min=1))
+    # How many of the web server's threads may wait with a client for a job to end; the next is answered at once.
+    EXPORT_WAITERS = env.int("EXPORT_WAITERS", 16, validate=validate.Range(min=0, max=48))
+    # The internal location of nginx for DATA_DIR/exports, like /archives/; empty where the portal sends them itself.
+    X_ACCEL_REDIRECT = env.str("X_ACCEL_REDIRECT", "")
     JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", 30, validate=validate.Range(min=1))
     JOB_GRACE_SECONDS = env.float("JOB_GRACE_SECONDS", 15, validate=validate.Range(min=0.5))
     JOB_SWEEP_SECONDS = env.float("JOB_SWEEP_SECONDS", 5, validate=validate.Range(min=0.1))
     JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 3, validate=validate.Range(min=1))
+
+    # Uploads
+    UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", 1024, validate=validate.Range(min=1))
+    UPLOAD_QUIET_SECONDS = env.float("UPLOAD_QUIET_SECONDS", 600, validate=validate.Range(min=1))
 
     # The worker
     DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
@@ -101,10 +109,12 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "axes",
+    "ninja",
 ]
 
 # No GZipMiddleware: it would corrupt byte ranges of the downloads.
 MIDDLEWARE = [
+    "vi_portal.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -176,6 +186,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 ARCHIVE_DIR = DATA_DIR / "exports"
 SPOOL_DIR = DATA_DIR / "spool"
+UPLOAD_DIR = DATA_DIR / "uploads"
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -291,7 +302,11 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+        "text": {
+            "()": "vi_portal.api.request_ids.TextFormatter",
+            "fmt": "{asctime} {levelname:<7} {name}: {message}",
+            "style": "{",
+        },
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
             "fmt": "{asctime}{levelname}{name}{message}",
@@ -299,7 +314,10 @@ LOGGING: dict[str, Any] = {
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "handlers": {"stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT}},
+    "filters": {"request_id": {"()": "vi_portal.api.request_ids.RequestIdFilter"}},
+    "handlers": {
+        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]},
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from vi_portal import routes
 from vi_portal.health import healthz
 
 urlpatterns = [
@@ -9,4 +10,5 @@ urlpatterns = [
     path("", include("vi_portal.accounts.urls")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
+    path("", routes.urls),
 ]

@@ -58,10 +58,22 @@ class _Ready:
 
 
 class AnnotationImport:
-    """Writes annotations into `dataset`; an annotation is known again by its asset and its id."""
+    """Writes annotations into `dataset`; an annotation is known again by its asset and its id.
 
-    def __init__(self, dataset: Dataset, journal: Journal, arrivals: Arrivals, progress: Progress) -> None:
+    With `rehearsing`, it does all the same and takes every batch back, so that `journal` tells what would be.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        journal: Journal,
+        arrivals: Arrivals,
+        progress: Progress,
+        *,
+        rehearsing: bool = False,
+    ) -> None:
         self._dataset = dataset
+        self._rehearsing = rehearsing
         self._journal = journal
         self._progress = progress
         self._placement = Placement(dataset, journal, arrivals)
@@ -117,6 +129,8 @@ class AnnotationImport:
             ready = (annotation for each in placed for annotation in self._readied(each))
             for run in distinct_runs(ready, key=lambda annotation: annotation.key):
                 self._write(run)
+            if self._rehearsing:
+                transaction.set_rollback(True)
 
     def _readied(self, placed: Placed) -> Iterator[_Ready]:
         """The annotations of a record in the frame of its asset; those that cannot be stored are refused."""

@@ -32,6 +32,7 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
     membership = next((each for each in memberships if str(each.organization_id) == chosen), None)
     if membership is None and memberships:
         membership = memberships[0]
+    place = request.resolver_match.url_name if request.resolver_match else None
     datasets = membership.organization.datasets.order_by("-updated_at", "pk") if membership else []
     return {
         "user": request.user,
@@ -40,7 +41,8 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
         "membership": membership,
         "datasets": datasets[:SIDEBAR_DATASETS],
         "dataset": dataset,
-        "at_explorer": request.resolver_match is not None and request.resolver_match.url_name == "explorer",
+        "at_explorer": place == "explorer",
+        "at_keys": place in ("secret-keys", "revoke-key"),
     }
 
 

@@ -72,11 +72,15 @@ document.addEventListener("exports:done", () => {
   document.querySelectorAll("dialog:modal").forEach((dialog) => dialog.close());
 });
 
-/* “Include images” follows the format until somebody decides. */
-const decided = new WeakSet();
+/* “Include images” follows the format until somebody decides; some formats leave no choice. */
+const decided = new WeakMap();
 
 document.addEventListener("change", ({ target }) => {
   const images = document.getElementById("include-images");
-  if (target === images) decided.add(images);
-  if (target.name === "format" && images && !decided.has(images)) images.checked = target.dataset.images === "on";
+  if (target === images) decided.set(images, images.checked);
+  if (target.name !== "format" || !images) return;
+  const always = target.dataset.images === "always";
+  document.getElementById("images-always")?.remove();
+  images.disabled = always;
+  images.checked = always || (decided.get(images) ?? target.dataset.images === "on");
 });

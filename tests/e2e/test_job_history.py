@@ -82,6 +82,25 @@ def test_images_follow_the_format_until_somebody_decides(page: Page, annotations
     expect(images).to_be_checked()
 
 
+def test_a_format_that_always_has_images_leaves_no_choice_and_forgets_none(page: Page, annotations_page: str) -> None:
+    page.goto(annotations_page)
+    page.get_by_role("main").get_by_role("link", name="Export", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    images = dialog.get_by_role("checkbox", name=re.compile("Include images"))
+    images.uncheck()
+    dialog.get_by_role("radio", name=re.compile("ViFull")).check()
+    expect(images).to_be_checked()
+    expect(images).to_be_disabled()
+    expect(dialog).to_contain_text("Always, in this format.")
+    expect(dialog).to_contain_text("Without an image")
+    dialog.get_by_role("radio", name=re.compile("Vi JSONL")).check()
+    expect(images).to_be_enabled()
+    expect(images).not_to_be_checked()
+    expect(dialog).not_to_contain_text("Always, in this format.")
+    expect(images).not_to_be_checked()
+    expect(images).to_be_enabled()
+
+
 def test_typing_is_not_disturbed_by_the_preview(page: Page, annotations_page: str) -> None:
     page.goto(annotations_page)
     page.get_by_role("main").get_by_role("link", name="Export", exact=True).click()

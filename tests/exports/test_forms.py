@@ -87,7 +87,7 @@ def test_a_format_that_cannot_hold_the_dataset_is_refused(acme: Organization) ->
     notes = cast.make_dataset(acme, name="Notes", type="freeform")
     [sentence] = filled(notes, format="ViTfrecord").errors["format"]
     assert "TFRecord cannot hold freeform annotations" in sentence
-    assert [card.format.key for card in filled(notes).cards] == ["ViJsonl"]
+    assert [card.format.key for card in filled(notes).cards] == ["ViJsonl", "ViFull"]
 
 
 @pytest.mark.parametrize("key", ["", "Zip", "<script>"])
@@ -105,4 +105,16 @@ def test_the_dialog_opens_with_the_default_format_and_its_images(valves: Dataset
     form = ExportForm.blank(valves, AssetFilter(search="line"))
     assert form.is_valid()
     assert form.spec == ExportSpec(include_images=True, filter=AssetFilter(search="line"))
-    assert [(card.format.key, card.chosen) for card in form.cards] == [("ViJsonl", True), ("ViTfrecord", False)]
+    assert [(card.format.key, card.chosen) for card in form.cards] == [
+        ("ViJsonl", True),
+        ("ViTfrecord", False),
+        ("ViFull", False),
+    ]
+
+
+def test_a_format_that_leaves_no_choice_of_images_has_them(valves: Dataset) -> None:
+    form = filled(valves, format="ViFull")
+    assert form.is_valid()
+    assert form.images_always
+    assert form.spec == ExportSpec("ViFull", include_images=True)
+    assert not filled(valves, format="ViTfrecord").images_always

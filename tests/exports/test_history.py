@@ -30,7 +30,9 @@ from vi_portal.jobs.models import Worker
 def row_of(dataset: Dataset, user: User) -> HistoryRow:
     """The newest row, as `user` sees it."""
     membership = Membership.objects.get(user=user, organization=dataset.organization)
-    return history(dataset, membership, page=None).rows[0]
+    row = history(dataset, membership, page=None).rows[0]
+    assert isinstance(row, HistoryRow)
+    return row
 
 
 def shown(client: Client, dataset: Dataset, name: str = "job-history", **query: Any) -> str:

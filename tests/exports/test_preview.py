@@ -63,7 +63,7 @@ def previewed(client: Client, dataset: Dataset, **fields: str) -> str:
 
 def test_assets_without_annotations_produce_no_records(valves: Dataset) -> None:
     found = preview(ExportSpec(), dataset=valves)
-    assert (found.counts.selected, found.unannotated, found.counts.records) == (12, 2, 10)
+    assert (found.counts.selected, found.unannotated, found.records) == (12, 2, 10)
     assert (found.train, found.validation) == (None, None)
 
 
@@ -77,9 +77,9 @@ def test_the_split_is_counted(valves: Dataset, ratio: str, train: int, validatio
 
 def test_the_filter_counts(valves: Dataset) -> None:
     found = preview(ExportSpec(filter=AssetFilter(search="image_000")), dataset=valves)
-    assert (found.counts.selected, found.counts.records) == (10, 10)
+    assert (found.counts.selected, found.records) == (10, 10)
     found = preview(ExportSpec(filter=AssetFilter(annotated="no")), dataset=valves)
-    assert (found.counts.selected, found.counts.records, found.first) == (2, 0, None)
+    assert (found.counts.selected, found.records, found.first) == (2, 0, None)
 
 
 def test_images_weigh_only_when_included(acme: Organization) -> None:
@@ -92,10 +92,25 @@ def test_images_weigh_only_when_included(acme: Organization) -> None:
     assert 2_000_000 < with_images < 2_010_000
 
 
+def test_an_asset_without_an_image_makes_no_record_where_the_format_needs_one(acme: Organization) -> None:
+    dataset = cast.make_dataset(acme, name="Pictured")
+    for name in ("a.jpg", "B.JPG", "b.png", "c.jpg"):
+        cast.make_annotation(cast.make_asset(dataset, name, image=cast.jpeg() if name != "a.jpg" else None))
+    cast.make_asset(dataset, "bare.jpg")
+    found = preview(ExportSpec("ViFull", validation_ratio=Decimal("0.3")), dataset=dataset)
+    assert (found.counts.selected, found.unannotated, found.imageless, found.records) == (5, 1, 1, 3)
+    assert (found.train, found.validation) == (2, 1)
+    assert found.estimated_size > 3 * len(cast.jpeg())
+    assert found.first is not None
+    assert found.first.filename == "B.JPG"
+    assert '"filename": "B~' in found.first.text
+    assert preview(ExportSpec("ViJsonl"), dataset=dataset).records == 4
+
+
 def test_an_edit_shows_in_the_next_preview(valves: Dataset) -> None:
-    assert preview(ExportSpec(), dataset=valves).counts.records == 10
+    assert preview(ExportSpec(), dataset=valves).records == 10
     cast.make_annotated(valves, 1, start=10)
-    assert preview(ExportSpec(), dataset=valves).counts.records == 11
+    assert preview(ExportSpec(), dataset=valves).records == 11
 
 
 def test_changing_options_counts_nothing_anew(valves: Dataset) -> None:

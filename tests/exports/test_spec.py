@@ -22,7 +22,7 @@ filters = st.builds(
 
 specs = st.builds(
     ExportSpec,
-    format=st.sampled_from(["ViJsonl", "ViTfrecord"]),
+    format=st.sampled_from(["ViJsonl", "ViTfrecord", "ViFull"]),
     include_images=st.booleans(),
     validation_ratio=st.none() | st.decimals(0, 1, places=4),
     normalized=st.booleans(),
@@ -103,6 +103,12 @@ def test_a_spec_in_words() -> None:
     )
     for words in ("TFRecord", "with images", "normalized boxes", "0.2 to validation (seed 7)", "“line”"):
         assert words in everything.in_words()
+
+
+def test_a_format_that_is_nothing_without_images_has_them_asked_or_not() -> None:
+    assert ExportSpec("ViFull").include_images
+    assert ExportSpec("ViFull").in_words() == "ViFull, with images, boxes in pixels"
+    assert not ExportSpec("ViTfrecord").include_images
 
 
 def test_a_format_that_is_no_longer_known_is_still_told() -> None:

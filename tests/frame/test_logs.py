@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from logging.config import DictConfigurator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -20,7 +21,8 @@ from tests.exports.jobs import make_finished
 def written(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the handler that all lines go to writes, in each of the formats there are."""
     configured = DictConfigurator(settings.LOGGING)
-    handler = configured.configure_handler(dict(settings.LOGGING["handlers"]["stderr"]) | {"formatter": None})
+    bare: dict[str, Any] = {"formatter": None, "filters": []}
+    handler = configured.configure_handler(dict(settings.LOGGING["handlers"]["stderr"]) | bare)
     handler.setFormatter(configured.configure_formatter(dict(settings.LOGGING["formatters"][request.param])))
     assert isinstance(handler, logging.StreamHandler)
     stream = io.StringIO()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -85,3 +86,16 @@ class Lease:
             log.warning("Job %s: the lease could not be renewed; trying again.", self._job.pk, exc_info=True)
         else:
             self._renewed_at = before
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What every step of the work is told to: the progress moves on, and `LeaseLost` is raised once the job is not
+    ours."""
+
+    lease: Lease
+    progress: Progress
+
+    def advance(self, steps: int = 1) -> None:
+        self.lease.check()
+        self.progress.advance(steps)

@@ -194,6 +194,11 @@ class Job(models.Model):
                 job.ring()
 
     @classmethod
+    def kept(cls) -> Q:
+        """The jobs whose dataset must keep its row though it was deleted: those that hold something of worth."""
+        return Q(state__in=ACTIVE)
+
+    @classmethod
     def discard_leftovers(cls) -> None:
         """Remove what dead workers and expired jobs left behind. A kind of job that leaves files overrides it."""
 

@@ -1,0 +1,140 @@
+"""The story of one import job: start, rehearse if a policy asks for it, write, finish.
+
+A session that a policy may reject is rehearsed first: everything is done and taken back, batch by batch, so that a
+rejected session has written nothing and no other writer had to wait for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db import OperationalError
+
+from datasets.imports import policies, sessions
+from datasets.imports.account import Journal, Problem, Summary
+from datasets.imports.annotation_import import AnnotationImport
+from datasets.imports.arrivals import Arrivals
+from datasets.imports.files import FoundFile
+from datasets.imports.models import ImportJob
+from datasets.imports.policies import Rehearsal, Rejected
+from vi_portal.jobs.lease import Lease, LeaseLost
+from vi_portal.jobs.models import Refused
+from vi_portal.jobs.progress import Progress
+
+log = logging.getLogger(__name__)
+
+#: How many problems the row tells by name; it counts all of them.
+PROBLEMS_KEPT = 50
+_REHEARSED_UNTIL = 45
+
+
+def run(job_id: uuid.UUID, *, worker: str) -> None:
+    """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
+    try:
+        job = ImportJob.start(job_id, worker=worker)
+    except Refused:
+        log.info("Import %s is not waiting; nothing to do.", job_id, extra={"job": str(job_id)})
+        return
+    log.info("Import %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
+    try:
+        _import(job)
+    except (LeaseLost, Refused):
+        log.info("Import %s was taken from this worker.", job.pk)
+    except OperationalError:
+        log.exception("Import %s: the database failed; another attempt follows.", job.pk)
+        _settle(job.release)
+    except Exception as error:
+        expected = isinstance(error, Rejected)
+        level = logging.INFO if expected else logging.ERROR
+        log.log(level, "Import %s failed: %s", job.pk, error, exc_info=not expected, extra={"job": str(job.pk)})
+        reason = _reason(error)
+        _settle(lambda: job.fail(reason))
+
+
+def _import(job: ImportJob) -> None:
+    progress = Progress(lambda _: lease.check())
+    lease = Lease(job, progress)
+    problems: list[str] = []
+    with lease:
+        files = sessions.files_of(job.session)
+        if len(files) != job.files:
+            raise Rejected("The files of this import are no longer here. Send them again.")
+        left_out: list[str] = []
+        if not policies.is_lenient(job.session):
+            verdict = policies.judge(job.session, _rehearsed(job, files, progress))
+            files, left_out = verdict.accepted, verdict.left_out
+        problems.extend(left_out)
+        summary = _write(job, files, progress, problems)
+        lease.check()
+    results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
+    job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
+    shutil.rmtree(job.session.folder, ignore_errors=True)
+    log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
+
+
+def _rehearsed(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> list[Rehearsal]:
+    progress.enter("Checking annotations", until=_REHEARSED_UNTIL, total=_size(files))
+    found = []
+    for file in files:
+        first = _First()
+        journal = Journal(first)
+        AnnotationImport(job.dataset, journal, Arrivals(), progress, rehearsing=True).take([file])
+        found.append(Rehearsal(file, journal.summary, first.problem))
+    return found
+
+
+class _First:
+    """Remembers the first problem it is told."""
+
+    def __init__(self) -> None:
+        self.problem: Problem | None = None
+
+    def __call__(self, problem: Problem) -> None:
+        self.problem = self.problem or problem
+
+
+def _write(job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str]) -> Summary:
+    def report(problem: Problem) -> None:
+        if len(problems) < PROBLEMS_KEPT:
+            problems.append(str(problem))
+
+    journal = Journal(report)
+    progress.enter("Writing annotations", until=99, total=_size(files))
+    AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
+    return journal.summary
+
+
+def _size(files: Sequence[FoundFile]) -> int:
+    return sum(file.path.stat().st_size for file in files)
+
+
+def _told(summary: Summary) -> dict[str, Any]:
+    """What the row keeps of `summary`."""
+    return asdict(summary)
+
+
+def _reason(error: Exception) -> str:
+    """The sentence for the row."""
+    if isinstance(error, Rejected):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full, so not everything was imported. Free some space, then import the files again."
+    return (
+        "Something unexpected went wrong; the log has the details under this import's id. "
+        "What was written stays; import the files again, or tell your administrator."
+    )
+
+
+def _settle(verb: Callable[[], None]) -> None:
+    try:
+        verb()
+    except Refused:
+        log.info("The job was moved by somebody else meanwhile.")
+    except OperationalError:
+        log.exception("The row could not be updated; the sweep will see to it.")

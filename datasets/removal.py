@@ -1,0 +1,104 @@
+"""Deleting: what goes with a dataset, an asset or an annotation, and in which order.
+
+Rows go before files: a file that no row names is rubbish, a row that names a missing file is a lie. Nothing here
+asks who may; the doors do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from datasets.images import discard_image
+from datasets.models import Annotation, Asset, Dataset
+from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
+
+_BATCH = 500
+#: How many assets of deleted datasets one round of the sweep removes, so that it has time for the rest.
+_PURGED_AT_ONCE = 5_000
+
+
+def remove_dataset(dataset: Dataset, *, by: str) -> bool:
+    """Delete `dataset`: from now on nobody sees it, and its name is free. Its jobs stop. The sweep removes its rows
+    and files; archives exported before stay until they expire. False when somebody else deleted it first."""
+    removed = Dataset.objects.filter(pk=dataset.pk).update(deleted_at=timezone.now())
+    if not removed:
+        return False
+    for kind in kinds():
+        for job in _jobs_of(kind, dataset).filter(state__in=ACTIVE):
+            try:
+                job.cancel(by=by)
+            except Refused:
+                continue  # it ended by itself meanwhile
+    return True
+
+
+def remove_assets(dataset: Dataset, assets: QuerySet[Asset]) -> int:
+    """Delete those of `assets`, all of `dataset`, with their annotations, images and thumbnails; return how many."""
+    removed = 0
+    while keys := list(assets.order_by("pk").values_list("pk", "file")[:_BATCH]):
+        with transaction.atomic():
+            _delete_rows([pk for pk, _ in keys])
+            dataset.touch()
+        _discard_files(file for _, file in keys)
+        removed += len(keys)
+    return removed
+
+
+def remove_annotation(annotation: Annotation) -> None:
+    """Delete `annotation`; its asset stays."""
+    dataset = annotation.asset.dataset
+    with transaction.atomic():
+        Annotation.objects.filter(pk=annotation.pk).delete()
+        dataset.touch()
+
+
+def purge_deleted() -> None:
+    """Remove what deleted datasets left: a bounded number of assets, and the row of each when nothing refers to it."""
+    left = _PURGED_AT_ONCE
+    for dataset in Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")[:20]:
+        while left > 0 and (keys := list(dataset.assets.order_by("pk").values_list("pk", "file")[:_BATCH])):
+            with transaction.atomic():
+                _delete_rows([pk for pk, _ in keys])
+            _discard_files(file for _, file in keys)
+            left -= len(keys)
+        if left <= 0:
+            return
+        _remove_folders(dataset)
+        if not _is_needed(dataset):
+            Dataset.everything.filter(pk=dataset.pk).exclude(deleted_at=None).delete()
+
+
+def _delete_rows(keys: list[int]) -> None:
+    Annotation.objects.filter(asset__in=keys).delete()
+    Asset.objects.filter(pk__in=keys).delete()
+
+
+def _discard_files(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key:
+            discard_image(key)
+
+
+def _remove_folders(dataset: Dataset) -> None:
+    """The folders that held the images, if they are empty; what still lies in them is not ours to remove."""
+    below = Path(str(dataset.organization_id), str(dataset.pk))
+    for folder in (below, Path("thumbnails") / below):
+        try:
+            Path(default_storage.path(str(folder))).rmdir()
+        except (OSError, NotImplementedError):
+            continue
+
+
+def _is_needed(dataset: Dataset) -> bool:
+    """Whether a job that other parts still keep belongs to `dataset`; a job that keeps nothing goes with it."""
+    return any(_jobs_of(kind, dataset).filter(kind.kept()).exists() for kind in kinds())
+
+
+def _jobs_of(kind: type[Job], dataset: Dataset) -> QuerySet[Job]:
+    return kind._default_manager.filter(Q(dataset=dataset))
