@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 
 from datasets.models import Dataset
 from tests import cast
+from tests.e2e.portal import Portal, running_portal
 from vi_portal.accounts.models import Organization, Role, User
 
 
@@ -19,6 +21,14 @@ def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
     settings.ARCHIVE_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
     settings.SPOOL_DIR = tmp_path / "spool"  # type: ignore[attr-defined]
     settings.UPLOAD_DIR = tmp_path / "uploads"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The whole portal as `make run` starts it, with the demo and a real dataset; one for browsers and clients."""
+    with running_portal(tmp_path_factory.mktemp("portal")) as running:
+        running.import_bccd()
+        yield running
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The portal and the browser of the end-to-end tests."""
+"""The browser of the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.e2e.portal import Portal, running_browser, running_portal, sign_in
-
-
-@pytest.fixture(scope="package")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    with running_portal(tmp_path_factory.mktemp("portal")) as running:
-        running.import_bccd()
-        yield running
+from tests.e2e.portal import Portal, running_browser, sign_in
 
 
 @pytest.fixture(scope="package")

@@ -6,12 +6,11 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.portal import Portal, running_portal
+from tests.e2e.portal import Portal
 
 _MAKE_KEY = """
 import json
@@ -57,20 +56,17 @@ class Place:
 
 
 @pytest.fixture(scope="package")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(portal: Portal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     kept = {name: os.environ.get(name) for name in ("HOME", "NO_PROXY", "VI_ENABLE_FILE")}
     os.environ |= {
         "HOME": str(tmp_path_factory.mktemp("home")),
         "NO_PROXY": "127.0.0.1",
         "VI_ENABLE_FILE": "false",
     }
-    folder: Path = tmp_path_factory.mktemp("sdk")
     try:
-        with running_portal(folder) as portal:
-            portal.import_bccd()
-            told = json.loads(portal.manage("shell", "--verbosity", "0", "--command", _MAKE_KEY).splitlines()[-1])
-            keys = {name: told[name] for name in ("ana", "ana_reads", "ben", "chloe")}
-            yield Place(portal, told["organization"], told["other"], told["datasets"], keys)
+        told = json.loads(portal.manage("shell", "--verbosity", "0", "--command", _MAKE_KEY).splitlines()[-1])
+        keys = {name: told[name] for name in ("ana", "ana_reads", "ben", "chloe")}
+        yield Place(portal, told["organization"], told["other"], told["datasets"], keys)
     finally:
         for name, value in kept.items():
             if value is None:
