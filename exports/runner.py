@@ -10,7 +10,7 @@ import errno
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ from exports.records import Member, Options, Record, Split
 from exports.sources import Source
 from exports.splits import Part
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
-from vi_portal.jobs.models import Refused
+from vi_portal.jobs.models import Refused, settle
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,9 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
     except OperationalError:
         log.exception("Export %s: the database failed; another attempt follows.", job.pk)
-        _settle(job.release)
+        settle(job.release)
     except Exception as error:
-        _settle(partial(job.fail, _told(job, error)))
+        settle(partial(job.fail, _told(job, error)))
 
 
 @contextmanager
@@ -261,12 +261,3 @@ def _reason(error: Exception) -> str:
         "Something unexpected went wrong; the log has the details under this export's id. "
         "Retry, or tell your administrator."
     )
-
-
-def _settle(verb: Callable[[], None]) -> None:
-    try:
-        verb()
-    except Refused:
-        log.info("The job was moved by somebody else meanwhile.")
-    except OperationalError:
-        log.exception("The row could not be updated; the sweep will see to it.")

@@ -10,7 +10,7 @@ import errno
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +24,7 @@ from datasets.imports.files import FoundFile
 from datasets.imports.models import ImportJob
 from datasets.imports.policies import Rehearsal, Rejected
 from vi_portal.jobs.lease import Lease, LeaseLost
-from vi_portal.jobs.models import Refused
+from vi_portal.jobs.models import Refused, settle
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -48,13 +48,13 @@ def run(job_id: uuid.UUID, *, worker: str) -> None:
         log.info("Import %s was taken from this worker.", job.pk)
     except OperationalError:
         log.exception("Import %s: the database failed; another attempt follows.", job.pk)
-        _settle(job.release)
+        settle(job.release)
     except Exception as error:
         expected = isinstance(error, Rejected)
         level = logging.INFO if expected else logging.ERROR
         log.log(level, "Import %s failed: %s", job.pk, error, exc_info=not expected, extra={"job": str(job.pk)})
         reason = _reason(error)
-        _settle(lambda: job.fail(reason))
+        settle(lambda: job.fail(reason))
 
 
 def _import(job: ImportJob) -> None:
@@ -129,12 +129,3 @@ def _reason(error: Exception) -> str:
         "Something unexpected went wrong; the log has the details under this import's id. "
         "What was written stays; import the files again, or tell your administrator."
     )
-
-
-def _settle(verb: Callable[[], None]) -> None:
-    try:
-        verb()
-    except Refused:
-        log.info("The job was moved by somebody else meanwhile.")
-    except OperationalError:
-        log.exception("The row could not be updated; the sweep will see to it.")

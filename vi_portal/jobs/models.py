@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.db import models
+from django.db import OperationalError, models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
@@ -253,3 +254,13 @@ def _failed(reason: str) -> dict[str, Any]:
         "lease_token": None,
         "lease_expires_at": None,
     }
+
+
+def settle(verb: Callable[[], None]) -> None:
+    """Do `verb`, the last word on a job that did not go well, where it still can be said."""
+    try:
+        verb()
+    except Refused:
+        log.info("The job was moved by somebody else meanwhile.")
+    except OperationalError:
+        log.exception("The row could not be updated; the sweep will see to it.")
