@@ -17,6 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from datasets.models import Dataset
+from datasets.removal import purge_deleted, remove_dataset
 from exports import runner
 from exports.conditions import conditions
 from exports.models import ExportJob
@@ -190,6 +191,47 @@ def test_a_link_ends_with_its_key_its_right_its_time_and_its_archive(
     link = link_to(client_of(ana), job)
     ExportJob.objects.update(archive="")
     assert Client().get(link).status_code == 410
+
+
+@pytest.mark.parametrize("altered", ["subject", "key", "expiry", "signature", "more", "less", "twice"])
+def test_a_link_altered_in_any_part_opens_nothing(ana: User, valves: Dataset, altered: str) -> None:
+    cast.make_annotated(valves, 1)
+    job, other = finished(valves, ana), finished(valves, ana)
+    other_key, _ = key_of(ana)
+    link = link_to(client_of(ana), job)
+    path, _, credential = link.partition("?credential=")
+    key, expires, signature = credential.split(".")
+    wrong = {
+        "subject": f"{path.replace(str(job.pk), str(other.pk))}?credential={credential}",
+        "key": f"{path}?credential={other_key.pk}.{expires}.{signature}",
+        "expiry": f"{path}?credential={key}.{int(expires) + 1}.{signature}",
+        "signature": f"{path}?credential={key}.{expires}.{signature.swapcase()}",
+        "more": f"{link}A",
+        "less": link[:-1],
+        "twice": f"{link}&credential={key}.{int(expires) + 1}.{signature}",
+    }[altered]
+    assert Client().get(link).status_code == 200
+    for method in ("get", "head"):
+        assert getattr(Client(), method)(wrong).status_code == 403
+    assert message(Client().get(wrong)).startswith("This link is not ")
+
+
+def test_a_link_outlives_its_dataset(ana: User, valves: Dataset) -> None:
+    """The dataset is gone at once, its archives are there until they expire."""
+    cast.make_annotated(valves, 1)
+    job = finished(valves, ana)
+    client = client_of(ana)
+    link = link_to(client, job)
+    whole = b"".join(Client().get(link))
+    remove_dataset(valves, by="Ana")
+    purge_deleted()
+    ExportJob.discard_leftovers()
+    assert client.get(address(valves, job.pk)).status_code == 404
+    assert b"".join(Client().get(link)) == whole
+    assert Client().get(link, headers={"Range": "bytes=0-0"}).status_code == 206
+    ExportJob.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    gone = Client().get(link)
+    assert (gone.status_code, "was deleted" in message(gone)) == (410, True)
 
 
 def test_who_may_not_export_is_offered_no_link(ana: User, ben: User, valves: Dataset) -> None:
