@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from datasets.addresses import dataset_at
+from datasets.api.addresses import dataset_at
 from datasets.models import Dataset
 from exports.api_downloads import download_url
 from exports.dispatch import request_export

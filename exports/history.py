@@ -18,8 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from datasets.imports.models import ImportJob
-from datasets.models import Dataset
+from datasets.models import Dataset, ImportJob
 from exports import storage
 from exports.import_rows import ImportRow, lasted, standing
 from exports.models import ExportJob

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from datasets.imports.models import ImportJob
+from datasets.models import ImportJob
 from exports.models import ExportJob
 from vi_portal.accounts.models import Membership
 from vi_portal.jobs.models import State

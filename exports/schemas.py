@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from datasets.addresses import dataset_id, dataset_link
+from datasets.api.addresses import dataset_id, dataset_link
 from exports.conditions import conditions
 from exports.models import ExportJob
 from exports.registry import FORMATS

@@ -15,10 +15,13 @@ from vi_portal.api.routing import router
 #: The modules whose endpoints there are. Named, not imported: the frame knows nothing of its apps.
 ENDPOINTS = (
     "vi_portal.accounts.api",
-    "datasets.api",
-    "datasets.api_write",
-    "datasets.uploads.api",
-    "datasets.imports.api",
+    "datasets.api.datasets",
+    "datasets.api.assets",
+    "datasets.api.images",
+    "datasets.api.annotations",
+    "datasets.api.bulk_deletions",
+    "datasets.api.ingestion",
+    "datasets.api.imports",
     "exports.api",
 )
 

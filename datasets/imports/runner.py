@@ -21,8 +21,8 @@ from datasets.imports.account import Journal, Problem, Summary
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile
-from datasets.imports.models import ImportJob
 from datasets.imports.policies import Rehearsal, Rejected
+from datasets.models import ImportJob
 from vi_portal.jobs.lease import Lease, LeaseLost
 from vi_portal.jobs.models import Refused, settle
 from vi_portal.jobs.progress import Progress

@@ -1,4 +1,4 @@
-"""Commands of `manage.py`, one after another in one program: a start of Django costs more than most of them.
+"""A program that runs commands of `manage.py` one after another.
 
 Each line of the input is a list of arguments; the answer is a line too: what was printed, and whether it went well.
 """

@@ -1,7 +1,11 @@
-"""The whole portal as `make run` starts it, with its demo, and a real browser in front."""
+"""The whole portal as `make run` starts it, with its demo, and a real browser in front.
+
+Where DATABASE_URL names a PostgreSQL for the tests, the portal has a database of its own there; else SQLite.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -32,17 +38,10 @@ CHROMIUM_OPTIONS = [
 
 
 class Commands:
-    """A program that runs commands of `manage.py` over the portal in `folder`."""
+    """A program that runs commands of `manage.py`; started by `_commands`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.commands"],
-            cwd=ROOT,
-            env=_environment(folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
 
     def run(self, *arguments: str) -> str:
         """What `manage.py` prints for `arguments`; it must go well."""
@@ -56,9 +55,6 @@ class Commands:
         well, printed, complained = json.loads(answer)
         assert well, complained
         return str(printed)
-
-    def end(self) -> None:
-        self._process.communicate()
 
 
 @dataclass(frozen=True)
@@ -100,15 +96,26 @@ class Portal:
 @contextmanager
 def running_portal(folder: Path) -> Iterator[Portal]:
     """A portal with the demo in it, over an empty folder, for as long as the block runs."""
-    commands = Commands(folder)
-    try:
+    with _own_database(folder), _commands(folder) as commands:
         commands.run("migrate", "--verbosity", "0")
         commands.run("collectstatic", "--no-input", "--verbosity", "0")
         commands.run("seed_demo", "--password", PASSWORD)
         with _served(folder) as (url, process):
             yield Portal(url, folder, process, commands)
-    finally:
-        commands.end()
+
+
+@contextmanager
+def _commands(folder: Path) -> Iterator[Commands]:
+    """One program for all commands over the portal in `folder`: to start Django costs more than most of them."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.e2e.commands"],
+        cwd=ROOT,
+        env=environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Commands(process)
 
 
 @contextmanager
@@ -121,7 +128,7 @@ def _served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=ROOT,
-            env=_environment(folder) | {"PORT": str(port)},
+            env=environment(folder) | {"PORT": str(port)},
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
@@ -155,8 +162,36 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+@contextmanager
+def _own_database(folder: Path) -> Iterator[None]:
+    """On PostgreSQL, a database for the portal in `folder`, for as long as the block runs."""
+    own = _own_address(folder)
+    if not own:
+        yield
+        return
+    name = urlsplit(own).path.lstrip("/")
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _own_address(folder: Path) -> str:
+    """The database of the portal in `folder`, as a URL; empty for the SQLite that is the default."""
+    server = urlsplit(os.environ.get("DATABASE_URL", ""))
+    if not server.scheme.startswith("postgres"):
+        return ""
+    name = f"portal_{hashlib.blake2b(str(folder).encode(), digest_size=6).hexdigest()}"
+    return urlunsplit(server._replace(path=f"/{name}"))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the programs of the portal in `folder` are started with."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    if address := _own_address(folder):
+        kept["DATABASE_URL"] = address
     return kept | {"DATA_DIR": str(folder), "HTTPS": "off", "JOB_SWEEP_SECONDS": "1", "TENSORFLOW_WARM_UP": "off"}
 
 

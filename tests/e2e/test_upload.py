@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import cast
-from tests.datasets.importing import line
+from tests.datasets.imports.importing import line
 from tests.e2e.portal import Portal
 
 

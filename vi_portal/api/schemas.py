@@ -48,6 +48,12 @@ def milliseconds(moment: datetime | None) -> int:
     return 0 if moment is None else int(moment.timestamp() * 1000)
 
 
+def finished(moment: datetime) -> Conditions:
+    """The conditions of an operation that is over."""
+    told = Condition(condition="Finished", status="Reached", last_transition_time=milliseconds(moment))
+    return Conditions(conditions=[told])
+
+
 def resource_metadata(
     *, created: datetime, updated: datetime, generation: int = 1, attributes: Mapping[str, str] | None = None
 ) -> ResourceMetadata:
