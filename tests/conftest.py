@@ -14,6 +14,22 @@ from tests.e2e.portal import Portal, running_portal
 from vi_portal.accounts.models import Organization, Role, User
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side, all that need the portal are in one program, and what takes longest begins first."""
+    for item in items:
+        if "portal" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("portal"))
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group and group.args == ("portal",):
+        return 0
+    return 1 if "frame" in item.path.parts else 2 if group else 3
+
+
 @pytest.fixture(autouse=True)
 def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
     """No test sees another's files."""
