@@ -41,7 +41,7 @@ def explorer(request: SignedInRequest) -> HttpResponse:
         {
             "dataset": dataset,
             "counts": counts[dataset.pk],
-            "cover": [covers[pk] for pk in _cover_keys(dataset) if pk in covers],
+            "cover": [covers[pk] for pk in _cover_keys(dataset) if pk in covers and covers[pk].file],
         }
         for dataset in datasets
     ]
