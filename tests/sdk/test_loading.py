@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.exports.vi_loader import paired, vi_loader
+from tests.exports.vi_loader import Loader, paired, vi_loader
 from tests.sdk.conftest import Place
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loader]:
+    with vi_loader(tmp_path_factory.mktemp("home")) as loader:
+        yield loader
 
 
 @pytest.mark.parametrize(
     ("name", "ratio"), [("Workshop scenes", None), ("BCCD", 0.8), ("BCCD questions", 0.5)], ids=str
 )
 def test_what_the_client_downloads_the_loader_pairs_and_draws(
-    place: Place, tmp_path: Path, name: str, ratio: float | None
+    place: Place, load: Loader, tmp_path: Path, name: str, ratio: float | None
 ) -> None:
     from vi.api.resources.datasets.types import DatasetExportFormat, DatasetExportOptions, DatasetExportSettings
 
@@ -23,9 +30,6 @@ def test_what_the_client_downloads_the_loader_pairs_and_draws(
         format=DatasetExportFormat.VI_FULL, options=DatasetExportOptions(normalized=True, split_ratio=ratio)
     )
     client.get_dataset(dataset_id=dataset, export_settings=wanted, save_dir=tmp_path, show_progress=False)
-    home = tmp_path / "home"
-    home.mkdir()
-    with vi_loader(home) as load:
-        splits = load(tmp_path / dataset, None)
+    splits = load(tmp_path / dataset, None)
     assert set(splits) == ({"dump"} if ratio is None else {"training", "validation"})
     assert all(paired(split) for split in splits.values())
