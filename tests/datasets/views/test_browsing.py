@@ -167,6 +167,16 @@ def test_the_overview_draws_the_distribution(as_ana: Client, valves: Dataset) ->
     assert '<rect width="50.00%"' in page
 
 
+def test_the_overview_counts_categories_where_there_are_any(as_ana: Client, valves: Dataset) -> None:
+    asset, address = cast.make_asset(valves), reverse("dataset", args=[valves.pk])
+    cast.make_annotation(asset)
+    assert 'id="categories"' not in text_of(as_ana.get(address))
+    cast.make_annotation(asset, category="Spatial relations")
+    page = text_of(as_ana.get(address))
+    assert ">Spatial relations</span>" in page
+    assert "1 annotation without a category" in page
+
+
 def test_a_label_of_the_overview_leads_to_its_assets(as_ana: Client, valves: Dataset) -> None:
     one, other = cast.make_asset(valves, "one.jpg"), cast.make_asset(valves, "other.jpg")
     cast.make_annotation(one, cast.grounding('A "big" valve', '"big" valve'))
@@ -289,8 +299,8 @@ def test_phrases_and_boxes_point_at_each_other(as_ana: Client, valves: Dataset) 
     cast.make_annotation(asset, cast.grounding("A <b> & <red> valve", "<red> valve", (1234.5, 20, 2345, 1040)))
     page = text_of(asset_page(as_ana, valves, asset.uid))
     assert (
-        '<p class="caption" dir="auto">A &lt;b&gt; &amp; <a class="phrase tone-0" id="phrase-1" href="#boxes-1" data-groups="1">'
-        "&lt;red&gt; valve</a></p>"
+        '<p class="caption" dir="auto">A &lt;b&gt; &amp; '
+        '<a class="phrase tone-0" id="phrase-1" href="#boxes-1" data-groups="1">&lt;red&gt; valve</a></p>'
     ) in page
     assert 'viewBox="0 0 4000 3000"' in page
     assert 'x="1234.5" y="20" width="1110.5" height="1020"' in page
