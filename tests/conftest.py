@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
+from django.contrib.contenttypes.models import ContentType
+from django.db.models.signals import post_migrate
 from django.test import Client
 
 from datasets.models import Dataset
@@ -28,6 +31,22 @@ def _turn(item: pytest.Item) -> int:
     if group and group.args == ("portal",):
         return 0
     return 1 if "frame" in item.path.parts else 2 if group else 3
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """The database; emptied after each test that commits, and then not filled with permissions that nobody asks for.
+
+    To make these anew took longer than most of the tests.
+    """
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.connect(_forget_content_types)
+
+
+def _forget_content_types(**_: object) -> None:
+    """They are made when they are needed; those of before are not there any more."""
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)
