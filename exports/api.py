@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-
-from datasets.api.addresses import dataset_at
+from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.models import Dataset
 from exports.api_downloads import download_url
 from exports.dispatch import request_export
@@ -17,7 +15,7 @@ from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
 
-EXPORTS = "/workspaces/{organization_id}/datasets/{dataset_id}/datasetExports"
+EXPORTS = DS + "/datasetExports"
 
 #: How long an answer may be held back, in seconds: for a new export, and for one that is asked after.
 AT_START, AT_STATUS = 1.5, 25.0
@@ -93,12 +91,7 @@ def get_export(request: ApiRequest, organization_id: str, dataset_id: str, expor
 
 
 def _job_at(dataset: Dataset, named: str) -> ExportJob:
-    try:
-        job: ExportJob | None = ExportJob.objects.filter(dataset=dataset, pk=uuid.UUID(named)).first()
-    except ValueError:
-        job = None
-    if job is None:
-        raise not_found("export", named)
+    job = row_at(ExportJob.objects.filter(dataset=dataset), named, what="export")
     job.dataset = dataset
     return job
 

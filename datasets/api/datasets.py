@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import suppress
-
 from django.db import IntegrityError, transaction
 from ninja import Status
 
 from datasets import removal, statistics
-from datasets.api.addresses import DS, W, dataset_at
+from datasets.api.addresses import DS, W, dataset_at, row_at
 from datasets.api.schemas.datasets import (
     DatasetChange,
     DatasetIn,
@@ -98,11 +95,8 @@ def delete_dataset(request: ApiRequest, organization_id: str, dataset_id: str) -
 def get_deletion(request: ApiRequest, organization_id: str, dataset_id: str) -> DeletedDatasetOut:
     """The deletion of a dataset, as long as something of it is still here."""
     deleted = Dataset.everything.filter(organization=request.auth.membership.organization).exclude(deleted_at=None)
-    with suppress(ValueError):
-        dataset = deleted.filter(pk=uuid.UUID(dataset_id.rpartition("_")[2])).first()
-        if dataset is not None:
-            return deleted_dataset_out(dataset, user=request.auth.membership.user.username)
-    raise not_found("deletion of the dataset", dataset_id)
+    dataset = row_at(deleted, dataset_id.rpartition("_")[2], what="deletion of the dataset")
+    return deleted_dataset_out(dataset, user=request.auth.membership.user.username)
 
 
 def _save(dataset: Dataset) -> None:
