@@ -57,9 +57,9 @@ def _in_pixels(corners: Any, asset: Asset) -> Box:
     )
     if not numbers:
         raise EditRefused("“bound” must list the corners of the box as [x, y] each, in fractions of the image.")
-    box = annotation_edits.box_of_corners(corners)
-    if not all(-1e6 < number < 1e6 for number in box):
-        raise EditRefused("“bound” must be in fractions of the image.")
+    left, top, right, bottom = box = annotation_edits.box_of_corners(corners)
+    if not (max(left, 0) < min(right, 1) and max(top, 0) < min(bottom, 1) and max(map(abs, box)) < 1e6):
+        raise EditRefused("“bound” must be a box with an area inside the image, in fractions of it: from 0 to 1.")
     return geometry.to_pixels(box, width=asset.width, height=asset.height)
 
 

@@ -102,7 +102,9 @@ def rename_asset(request: ApiRequest, organization_id: str, dataset_id: str, ass
     return _renamed(dataset, asset_at(dataset, asset_id), given)
 
 
-@router.post(DS + "/assetFiles/{filename}/name", response=answers(_200=AssetOut, refusals=(403, 409)), tags=["Assets"])
+@router.post(
+    DS + "/assetFiles/{path:filename}/name", response=answers(_200=AssetOut, refusals=(403, 409)), tags=["Assets"]
+)
 def rename_asset_file(
     request: ApiRequest, organization_id: str, dataset_id: str, filename: str, given: NewName
 ) -> AssetOut:

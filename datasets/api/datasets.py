@@ -48,14 +48,12 @@ def get_dataset(request: ApiRequest, organization_id: str, dataset_id: str) -> D
 def create_dataset(request: ApiRequest, organization_id: str, given: DatasetIn) -> Status[DatasetOut]:
     """A new, empty dataset. Its type says what all its annotations will be."""
     require_edit(request)
-    if given.type not in DatasetType.values:
-        raise ApiError(400, f"“{given.type[:50]}” is no type of dataset. Use one of: {', '.join(DatasetType.values)}.")
     if given.content != "Image":
         raise ApiError(400, f"Datasets hold images only, not “{given.content[:50]}”.")
     dataset = Dataset(
         organization=request.auth.membership.organization,
         name=checked_name(given.name, limit=MAX_NAME, what="A dataset's name"),
-        type=given.type,
+        type=_type_called(given.type),
         description=checked_text(given.description or ""),
     )
     _save(dataset)
@@ -68,7 +66,7 @@ def change_dataset(request: ApiRequest, organization_id: str, dataset_id: str, g
     require_edit(request)
     dataset = dataset_at(request, dataset_id)
     check_match(request, dataset_etag(dataset))
-    if given.type not in (None, dataset.type):
+    if given.type is not None and _type_called(given.type) != dataset.type:
         raise ApiError(400, "A dataset's type cannot be changed. Make another dataset.")
     if given.name is not None:
         dataset.name = checked_name(given.name, limit=MAX_NAME, what="A dataset's name")
@@ -97,6 +95,14 @@ def get_deletion(request: ApiRequest, organization_id: str, dataset_id: str) -> 
     deleted = Dataset.everything.filter(organization=request.auth.membership.organization).exclude(deleted_at=None)
     dataset = row_at(deleted, dataset_id.rpartition("_")[2], what="deletion of the dataset")
     return deleted_dataset_out(dataset, user=request.auth.membership.user.username)
+
+
+def _type_called(given: str) -> str:
+    """The type of dataset that is meant: as the client writes it, or as its own constants are called."""
+    for known in DatasetType.values:
+        if given.lower().replace("_", "-") in (known, known.replace("-", "")):
+            return known
+    raise ApiError(400, f"“{given[:50]}” is no type of dataset. Use one of: {', '.join(DatasetType.values)}.")
 
 
 def _save(dataset: Dataset) -> None:

@@ -7,7 +7,7 @@ import binascii
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
@@ -30,7 +30,8 @@ from datasets.models import Dataset, ImportFile, ImportJob, ImportSession, Polic
 from datasets.uploads.bodies import BodyRefused
 from vi_portal.api import links
 from vi_portal.api.auth import ApiRequest, require_edit
-from vi_portal.api.errors import ApiError
+from vi_portal.api.errors import ApiError, not_found
+from vi_portal.api.held import held_back
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
@@ -74,13 +75,22 @@ def list_imports(
     return ImportPage(items=[import_out(each, dataset) for each in found], next_page=next_page)
 
 
-@router.get(IMP + "/{session_id}", response=answers(_200=ImportOut), exclude_none=True, tags=["Imports"])
-def get_import(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> ImportOut:
-    """How far the import is. The answer is held back for a while as long as its job runs."""
+@router.get(
+    IMP + "/{session_id}", response=answers(_200=ImportOut, _307=ImportOut), exclude_none=True, tags=["Imports"]
+)
+def get_import(
+    request: ApiRequest, response: HttpResponse, organization_id: str, dataset_id: str, session_id: str
+) -> Status[ImportOut]:
+    """How far the import is. While its job is on its way the answer is held back, for 25 s; then it sends the client
+    here again, ten times in a row."""
     dataset = dataset_at(request, dataset_id)
     session = _session_at(dataset, session_id)
-    _wait(session, seconds=POLLED_SECONDS)
-    return import_out(session, dataset)
+    job = ImportJob.objects.filter(session=session).first()
+    try:
+        status = 200 if job is None else held_back(request, response, job, seconds=POLLED_SECONDS)
+    except ImportJob.DoesNotExist as error:
+        raise not_found("annotation import", session_id) from error
+    return Status(status, import_out(session, dataset))
 
 
 @router.get(IMP + "/{session_id}/logs", response=answers(_200=ImportLogs), tags=["Imports"])
@@ -124,12 +134,13 @@ def change_import_status(
         raise ApiError(400, "Only “FilesInserted” can be told, as “Reached” or “FailedReach”.")
     try:
         if told.status == "Reached":
-            sessions.start(session)
-            _wait(session, seconds=HANDED_IN_SECONDS)
+            wait_for_end(sessions.start(session), seconds=HANDED_IN_SECONDS)
         else:
             sessions.give_up(session, reason=told.reason if told.reason in _REASONS else "UserUploadErrored")
     except SessionRefused as error:
         raise ApiError(409, str(error)) from error
+    except ImportJob.DoesNotExist as error:
+        raise not_found("annotation import", session_id) from error
     return import_out(session, dataset)
 
 
@@ -149,12 +160,6 @@ def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**
     except SessionRefused as error:
         raise ApiError(409, str(error)) from error
     return FileReceipt(name=slot.name, size_bytes=slot.size)
-
-
-def _wait(session: ImportSession, *, seconds: float) -> None:
-    job = ImportJob.objects.filter(session=session).first()
-    if job is not None:
-        wait_for_end(job, seconds=seconds)
 
 
 def _url(request: ApiRequest, slot: ImportFile) -> str:

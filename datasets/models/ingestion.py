@@ -77,7 +77,8 @@ class IngestionSession(models.Model):
         self.refresh_from_db()
 
     def cancel(self) -> None:
-        """Close the session; what was stored stays."""
+        """Close the session, unless it is over already; what was stored stays."""
+        self.settle_if_over()
         if IngestionSession.objects.filter(pk=self.pk, finished_at=None).update(finished_at=Now(), cancelled=True):
             self.slots.filter(state=SlotState.WAITING).update(state=SlotState.REFUSED, code=Code.TIMEOUT)
         self.refresh_from_db()

@@ -38,11 +38,13 @@ _SENTENCES: dict[arrival.Outcome, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file: a tone (good or bad) and a sentence."""
+    """What became of one file: a tone (good or bad) and a sentence; where it is to be seen, and its small picture."""
 
     name: str
     tone: str
     sentence: str
+    address: str = ""
+    picture: str = ""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -89,15 +91,16 @@ def _taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, user: User) 
 
 def _image_taken(dataset: Dataset, file: UploadedFile[Any], name: str) -> Outcome:
     try:
-        _, outcome = arrival.take_image(dataset, file, filename=name, keep_linked=True)
+        asset, outcome = arrival.take_image(dataset, file, filename=name, keep_linked=True)
     except arrival.Refused as refused:
         return Outcome(name, "bad", refused.message)
-    return Outcome(name, "good", _SENTENCES[outcome])
+    picture = f"{reverse('thumbnail', args=[dataset.pk, asset.uid])}?v={asset.sha256[:12]}"
+    return Outcome(name, "good", _SENTENCES[outcome], asset.get_absolute_url(), picture)
 
 
 def _annotations_taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, user: User) -> list[Outcome]:
     session = sessions.open_session(dataset, user=user, policies=Policies())
-    outcomes, names = [], set()
+    outcomes, names, history = [], set(), reverse("annotations", args=[dataset.pk])
     for file in files:
         name = file.name or "annotations.jsonl"
         if name in names:
@@ -105,8 +108,7 @@ def _annotations_taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, 
             continue
         names.add(name)
         sessions.add_file(session, name, file)
-        outcomes.append(
-            Outcome(name, "good", "Being imported; the job history on the Annotations tab says how far it is.")
-        )
+        told = "Being imported; the job history on the Annotations tab says how far it is."
+        outcomes.append(Outcome(name, "good", told, history))
     sessions.start(session)
     return outcomes

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from django.test import Client
@@ -18,7 +19,7 @@ from pytest_django import Settings
 
 from datasets.models import Dataset
 from datasets.removal import purge_deleted, remove_dataset
-from exports import runner
+from exports import api, runner
 from exports.conditions import conditions
 from exports.models import ExportJob
 from exports.schemas import parse_export
@@ -272,6 +273,19 @@ def test_an_answer_waits_until_the_export_is_over(ana: User, valves: Dataset, mo
     [told] = answers
     assert told["status"]["conditions"][0]["status"] == "Reached"
     assert "downloadUrl" in told["status"]
+
+
+def test_who_was_held_back_in_vain_is_sent_here_again_ten_times(
+    ana: User, valves: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "AT_STATUS", 0.01)
+    job = ExportJob.of(ExportSpec().resolved(), dataset=valves, user=ana)
+    client = client_of(ana)
+    answers = [client.get(address(valves, job.pk))]
+    while answers[-1].status_code == 307:
+        answers.append(client.get(urljoin(address(valves, job.pk), answers[-1]["Location"])))
+    assert [answer.status_code for answer in answers] == [*[307] * 10, 200]
+    assert {answer.json()["status"]["conditions"][0]["status"] for answer in answers} == {"Waiting"}
 
 
 def test_who_comes_when_too_many_wait_is_answered_at_once(ana: User, valves: Dataset) -> None:

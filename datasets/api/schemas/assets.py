@@ -120,7 +120,7 @@ def asset_out(asset: Asset, *, dataset: Dataset, annotations: int, link: SignedU
             hash=AssetHash(contents=asset.sha256),
             time_created=created,
             last_updated=updated,
-            contents_last_updated=created,
+            contents_last_updated=updated,
         ),
         contents=None if link is None else AssetContents(asset=link),
         self_link=f"{dataset_link(dataset)}/assets/{asset.uid}",

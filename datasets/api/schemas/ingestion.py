@@ -158,9 +158,11 @@ def ingestion_out(
 
 
 def _condition(session: IngestionSession) -> Condition:
+    # Of what failed, a client shows nothing but the condition's name.
+    name = "Cancelled: images that had arrived before stay" if session.cancelled else "Finished"
     status = "Waiting" if session.is_open else "FailedReach" if session.cancelled else "Reached"
     moment = session.finished_at or session.created_at
-    return Condition(condition="Finished", status=status, last_transition_time=milliseconds(moment))
+    return Condition(condition=name, status=status, last_transition_time=milliseconds(moment))
 
 
 def _events(session: IngestionSession) -> list[ErrorEvent]:

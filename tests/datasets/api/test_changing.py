@@ -56,6 +56,7 @@ def test_a_dataset_is_made_as_the_client_asks(ana: User, acme: Organization) -> 
         ({"name": "B", "type": "keypoints"}, 400, "phrase-grounding"),
         ({"name": "B", "type": "vqa", "content": "Video"}, 400, "images"),
         ({"type": "vqa"}, 400, "name"),
+        ({"name": 5, "type": "vqa"}, 400, "name: Input"),
     ],
 )
 def test_a_dataset_that_cannot_be_is_refused(
@@ -64,7 +65,16 @@ def test_a_dataset_that_cannot_be_is_refused(
     response = sent(client_of(ana), "POST", f"/workspaces/{valves.organization_id}/datasets", body)
     assert response.status_code == status
     assert word in message(response)
+    assert "given" not in message(response)
     assert Dataset.objects.count() == 1
+
+
+@pytest.mark.parametrize("given", ["PHRASE_GROUNDING", "PhraseGrounding", "phrase_grounding"])
+def test_a_type_of_dataset_is_taken_in_any_spelling(ana: User, acme: Organization, given: str) -> None:
+    made = sent(client_of(ana), "POST", f"/workspaces/{acme.pk}/datasets", {"name": "Gauges", "type": given})
+    assert made.json()["type"] == "phrase-grounding"
+    again = sent(client_of(ana), "PATCH", path(Dataset.objects.get()), {"type": given, "name": "Dials"})
+    assert (again.json()["type"], again.json()["name"]) == ("phrase-grounding", "Dials")
 
 
 def test_a_dataset_is_renamed_and_described(ana: User, valves: Dataset) -> None:
@@ -153,6 +163,14 @@ def test_an_asset_is_renamed_in_archives_too(ana: User, valves: Dataset) -> None
     other.refresh_from_db()
     assert asset.member_name == "c.jpg"
     assert (other.filename, other.member_name.startswith("C~")) == ("C.jpg", True)
+
+
+def test_an_asset_whose_name_has_slashes_is_renamed_by_it(ana: User, valves: Dataset) -> None:
+    asset = cast.make_asset(valves, "line 7/café/name.jpg")
+    renamed = sent(
+        client_of(ana), "POST", path(valves, "/assetFiles/line%207/caf%C3%A9/name.jpg/name"), {"filename": "a.jpg"}
+    )
+    assert (renamed.status_code, renamed.json()["assetId"]) == (200, asset.uid)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +283,8 @@ def test_questions_are_changed_as_they_are_shown(ana: User, acme: Organization) 
         (1, {"spec": {"contents": {"bound": [[0, 0], [1, "x"]], "target": [0, 1]}}}),
         (1, {"spec": {"contents": {"bound": [[0, 0], [1, 1]], "target": [0, 99]}}}),
         (1, {"spec": {"contents": {"bound": [], "target": [0, 1]}}}),
+        (1, {"spec": {"contents": {"bound": [[100, 200], [300, 400]], "target": [0, 1]}}}),
+        (1, {"spec": {"contents": {"bound": [[0.5, 0.5], [0.5, 0.9]], "target": [0, 1]}}}),
         (1, {"spec": 3}),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from datasets.api import imports
 from datasets.imports import runner
 from datasets.models import Dataset, ImportJob, ImportSession
 from tests import cast
@@ -109,6 +110,20 @@ def test_the_files_are_read_by_a_job_and_then_removed(ana: User, valves: Dataset
     assert status["annotations"]["statusCount"] == {"Created": 3}
     assert status["files"]["pageCount"] == 2
     assert not job.session.folder.exists()
+
+
+def test_who_asks_while_the_job_is_on_its_way_is_held_back_and_sent_here_again(
+    ana: User, valves: Dataset, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Sender(client_of(ana), valves)
+    [slot] = sender.announce(a_jsonl=lines(said("One"))).json()["files"].values()
+    sender.put(slot, lines(said("One")))
+    sender.tell()
+    settings.EXPORT_WAITERS = 16
+    monkeypatch.setattr(imports, "POLLED_SECONDS", 0.01)
+    held = sender.client.get(sender.at())
+    assert (held.status_code, held["Location"]) == (307, "?round=1")
+    assert conditions(held.json()["status"]) == {"Complete": "Waiting", "FilesInserted": "Reached"}
 
 
 def test_telling_twice_that_all_is_here_makes_one_job(ana: User, valves: Dataset) -> None:

@@ -167,9 +167,19 @@ def test_a_cancelled_session_keeps_what_it_has_and_takes_no_more(ana: User, valv
     put(first, content)
     address = path(valves, f"{SESSIONS}/{session['assetIngestionSessionId']}:cancel")
     told = sent(client, "POST", address)
-    assert told.json()["status"]["conditions"][0]["status"] == "FailedReach"
+    [condition] = told.json()["status"]["conditions"]
+    assert (condition["status"], condition["condition"].partition(":")[0]) == ("FailedReach", "Cancelled")
     assert put(second, content).status_code == 409
     assert [asset.filename for asset in valves.assets.all()] == ["a.jpg"]
+
+
+def test_a_session_that_is_over_cannot_be_cancelled(ana: User, valves: Dataset) -> None:
+    client, content = client_of(ana), cast.jpeg()
+    session = opened(client, valves, ("a.jpg", content))
+    put(session["status"]["assets"][0], content)
+    told = sent(client, "POST", path(valves, f"{SESSIONS}/{session['assetIngestionSessionId']}:cancel"))
+    [condition] = told.json()["status"]["conditions"]
+    assert (condition["condition"], condition["status"]) == ("Finished", "Reached")
 
 
 @pytest.mark.parametrize(("option", "left"), [("RemoveLinkedResource", 0), ("KeepLinkedResource", 1)])
@@ -181,6 +191,8 @@ def test_another_image_of_the_same_name_takes_its_place(ana: User, valves: Datas
     replaced = valves.assets.get()
     assert (replaced.uid, replaced.width, replaced.open_image().read()) == (asset.uid, 500, content)
     assert replaced.annotations.count() == left
+    told = client.get(path(valves, f"/assets/{asset.uid}")).json()["metadata"]
+    assert told["contentsLastUpdated"] > told["timeCreated"]
     assert not default_storage.exists(asset.file)
     if left:
         contents = parse(replaced.annotations.get().contents_normalized or "")

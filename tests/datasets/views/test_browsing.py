@@ -289,8 +289,8 @@ def test_phrases_and_boxes_point_at_each_other(as_ana: Client, valves: Dataset) 
     cast.make_annotation(asset, cast.grounding("A <b> & <red> valve", "<red> valve", (1234.5, 20, 2345, 1040)))
     page = text_of(asset_page(as_ana, valves, asset.uid))
     assert (
-        '<p class="caption">A &lt;b&gt; &amp; <a class="phrase tone-0" id="phrase-1" href="#boxes-1" data-groups="1">'
-        "&lt;red&gt; valve</a></p>"
+        '<p class="caption" dir="auto">A &lt;b&gt; &amp; '
+        '<a class="phrase tone-0" id="phrase-1" href="#boxes-1" data-groups="1">&lt;red&gt; valve</a></p>'
     ) in page
     assert 'viewBox="0 0 4000 3000"' in page
     assert 'x="1234.5" y="20" width="1110.5" height="1020"' in page

@@ -54,7 +54,10 @@ def test_the_script_gets_the_outcomes_as_json(as_ana: Client, valves: Dataset) -
     here = reverse("upload", args=[valves.pk])
     for sentence in ("Added.", "Already there."):
         told = as_ana.post(here, {"files": [file("a.jpg", cast.jpeg())]}, headers={"Accept": "application/json"})
-        assert told.json() == {"outcomes": [{"name": "a.jpg", "tone": "good", "sentence": sentence}]}
+        [outcome] = told.json()["outcomes"]
+        assert (outcome["name"], outcome["tone"], outcome["sentence"]) == ("a.jpg", "good", sentence)
+        assert as_ana.get(outcome["address"]).context["asset"].filename == "a.jpg"
+        assert as_ana.get(outcome["picture"]).status_code == 200
     replaced = as_ana.post(here, {"files": [file("a.jpg", cast.jpeg(color="red"))]})
     assert "Its image was replaced; the annotations stay." in replaced.content.decode()
     assert valves.assets.count() == 1
@@ -62,6 +65,14 @@ def test_the_script_gets_the_outcomes_as_json(as_ana: Client, valves: Dataset) -
 
 def test_an_upload_of_nothing_says_so(as_ana: Client, valves: Dataset) -> None:
     assert "No file was chosen" in as_ana.post(reverse("upload", args=[valves.pk])).content.decode()
+
+
+def test_more_files_than_a_form_takes_are_refused_in_plain_words(as_ana: Client, valves: Dataset) -> None:
+    here = reverse("upload", args=[valves.pk])
+    assert "at most 100 files" in as_ana.get(here).content.decode()
+    answer = as_ana.post(here, {"files": [file(f"{n}.jpg", b"") for n in range(101)]})
+    assert answer.status_code == 400
+    assert "at most 100 files at once, and none of these was taken" in answer.content.decode()
 
 
 def test_imports_are_in_the_history_with_their_problems(as_ana: Client, valves: Dataset) -> None:
