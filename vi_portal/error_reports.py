@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from vi_portal.logs import masked
@@ -11,11 +12,11 @@ from vi_portal.logs import masked
 class MaskingReporter(ExceptionReporter):
     """A report without keys and signatures, wherever they stood."""
 
-    def get_traceback_html(self) -> str:
-        return masked(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return mark_safe(masked(super().get_traceback_html()))  # noqa: S308 - it was safe before
 
-    def get_traceback_text(self) -> str:
-        return masked(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return mark_safe(masked(super().get_traceback_text()))  # noqa: S308
 
 
 class AlwaysCareful(SafeExceptionReporterFilter):

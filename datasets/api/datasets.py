@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import uuid
+from contextlib import suppress
+
 from django.db import IntegrityError, transaction
 from ninja import Status
 
 from datasets import removal, statistics
-from datasets.api.addresses import DS, W, dataset_at, row_at
+from datasets.api.addresses import DS, W, dataset_at
+from datasets.api.addresses import dataset_id as dataset_id_of
 from datasets.api.schemas.datasets import (
     DatasetChange,
     DatasetIn,
     DatasetOut,
     DatasetPage,
     DeletedDatasetOut,
+    SimpleDatasetOut,
+    SimpleDatasetPage,
+    StatisticsOut,
     dataset_etag,
     dataset_out,
     deleted_dataset_out,
+    statistics_out,
 )
 from datasets.api.texts import checked_name, checked_text
 from datasets.models import Dataset, DatasetType
+from vi_portal.accounts.schemas import CollaboratorPage, collaborators_out
 from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.etags import check_match
@@ -37,11 +46,42 @@ def list_datasets(request: ApiRequest, organization_id: str, s: PageSize = DEFAU
     return DatasetPage(items=[dataset_out(each, counts[each.pk]) for each in datasets], next_page=next_page)
 
 
+@router.get(W + "/simpleDatasets", response=answers(_200=SimpleDatasetPage), tags=["Datasets"])
+def list_simple_datasets(
+    request: ApiRequest, organization_id: str, s: PageSize = DEFAULT_SIZE, p: str = ""
+) -> SimpleDatasetPage:
+    """The datasets of the organization by name and type alone, oldest first."""
+    mine = Dataset.objects.filter(organization=request.auth.membership.organization)
+    datasets, next_page = page_of(mine, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p)
+    told = [SimpleDatasetOut(dataset_id=dataset_id_of(each), name=each.name, type=each.type) for each in datasets]
+    return SimpleDatasetPage(items=told, next_page=next_page)
+
+
 @router.get(DS, response=answers(_200=DatasetOut), tags=["Datasets"])
 def get_dataset(request: ApiRequest, organization_id: str, dataset_id: str) -> DatasetOut:
     """One dataset."""
     dataset = dataset_at(request, dataset_id)
     return dataset_out(dataset, statistics.counts_of([dataset])[dataset.pk])
+
+
+@router.get(DS + "/collaborators", response=answers(_200=CollaboratorPage), tags=["Datasets"])
+def list_collaborators(request: ApiRequest, organization_id: str, dataset_id: str) -> CollaboratorPage:
+    """Who sees the dataset: the members of its organization, all in one page."""
+    return collaborators_out(dataset_at(request, dataset_id).organization)
+
+
+@router.get(DS + "/aggregationStatistics", response=answers(_200=StatisticsOut), tags=["Datasets"])
+def get_statistics(request: ApiRequest, organization_id: str, dataset_id: str) -> StatisticsOut:
+    """What the dataset amounts to, at this moment."""
+    dataset = dataset_at(request, dataset_id)
+    return statistics_out(dataset, statistics.counts_of([dataset])[dataset.pk], statistics.labels_of(dataset))
+
+
+@router.post(DS + "/aggregationStatistics:generate", response=answers(_204=None), tags=["Datasets"])
+def refresh_statistics(request: ApiRequest, organization_id: str, dataset_id: str) -> Status[None]:
+    """Nothing happens: the statistics are never older than the question. For clients that ask to have them made."""
+    dataset_at(request, dataset_id)
+    return Status(204, None)
 
 
 @router.post(W + "/datasets", response=answers(_201=DatasetOut, refusals=(403, 409)), tags=["Datasets"])
@@ -93,8 +133,11 @@ def delete_dataset(request: ApiRequest, organization_id: str, dataset_id: str) -
 def get_deletion(request: ApiRequest, organization_id: str, dataset_id: str) -> DeletedDatasetOut:
     """The deletion of a dataset, as long as something of it is still here."""
     deleted = Dataset.everything.filter(organization=request.auth.membership.organization).exclude(deleted_at=None)
-    dataset = row_at(deleted, dataset_id.rpartition("_")[2], what="deletion of the dataset")
-    return deleted_dataset_out(dataset, user=request.auth.membership.user.username)
+    with suppress(ValueError):
+        dataset = deleted.filter(pk=uuid.UUID(dataset_id.rpartition("_")[2])).first()
+        if dataset is not None:
+            return deleted_dataset_out(dataset, user=request.auth.membership.user.username)
+    raise not_found("deletion of the dataset", dataset_id)
 
 
 def _type_called(given: str) -> str:

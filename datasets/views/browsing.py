@@ -58,6 +58,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
         "may_edit": may_edit(request, dataset),
         "counts": statistics.counts_of([dataset])[dataset.pk],
         "labels": statistics.labels_of(dataset),
+        "categories": statistics.categories_of(dataset),
         "images": statistics.images_of(dataset),
         "preview": dataset.assets.order_by("pk")[:PREVIEW_SIZE],
         "texts": latest_texts(dataset, count=TEXTS_SIZE) if dataset.type == DatasetType.FREEFORM else [],

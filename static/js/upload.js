@@ -7,6 +7,12 @@ const AT_ONCE = 3;
 /* How much of an upload passes between two announcements to a screen reader. */
 const ANNOUNCED_EVERY = 0.25;
 
+/* Answers after which no other file would fare better. */
+const LOST = {
+  403: "The portal takes no files from this page any more. Reload it, and see whether you may still upload here.",
+  404: "The dataset is no longer there.",
+};
+
 function isAnnotations(file) {
   return /\.jsonl?$/i.test(file.name);
 }
@@ -37,7 +43,9 @@ function sendFiles(form, files, onProgress) {
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded / (event.total || 1)));
     request.addEventListener("load", () => {
-      if (request.status !== 200) failed(`The portal answered with an error (${request.status}). Send it again.`);
+      const over = LOST[request.status];
+      if (over) resolve({ outcomes: [], lost: over });
+      else if (request.status !== 200) failed(`The portal answered with an error (${request.status}). Send it again.`);
       else if (request.response) resolve({ outcomes: request.response.outcomes });
       else resolve({ outcomes: [], lost: "You are signed out. Sign in again." });
     });
@@ -128,6 +136,7 @@ async function upload(form, files, outcomes = []) {
   const hadFocus = document.activeElement === part("stop");
   bar.hidden = part("stop").hidden = true;
   part("next").hidden = false;
+  if (done > bad) document.querySelector("[data-until-upload]")?.remove();
   button.disabled = false;
   if (hadFocus) button.focus();
   part("count").textContent = "";

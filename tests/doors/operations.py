@@ -58,7 +58,7 @@ class Operation:
 
     @property
     def changes(self) -> bool:
-        return self.method != "GET"
+        return self.method != "GET" and not self.path.endswith(":generate")
 
     @property
     def exports(self) -> bool:

@@ -85,7 +85,7 @@ def test_a_body_that_makes_no_sense_is_refused(acmes: Place, ana: User) -> None:
             if operation.exports and what == "nothing":
                 continue  # nothing asked for is an export as usual
             answer = operation.call(caller.client, acmes.ids, body=body)
-            assert answer.status_code == 400, f"{operation}, {what}: {answer.content[:200]}"
+            assert answer.status_code == 400, f"{operation}, {what}: {answer.content[:200]!r}"
             assert message(answer)
     assert changed(before, all_there_is()) == set()
 
@@ -128,7 +128,9 @@ def test_an_id_that_can_be_none_is_not_found(acmes: Place, ana: User) -> None:
                     operation.body[1],
                 )
                 expected = (400, 403, 404) if operation.is_link else (404,)
-                assert answer.status_code in expected, f"{operation}, {parameter}={text[:9]!r}: {answer.content[:200]}"
+                assert answer.status_code in expected, (
+                    f"{operation}, {parameter}={text[:9]!r}: {answer.content[:200]!r}"
+                )
                 assert message(answer)
     assert changed(before, all_there_is()) == set()
 

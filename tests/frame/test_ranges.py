@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -40,7 +41,7 @@ def port(file: Path) -> Iterator[int]:
 
 
 class running_gunicorn:  # noqa: N801  (a context manager)
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, threads: int = 8) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -48,7 +49,8 @@ class running_gunicorn:  # noqa: N801  (a context manager)
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "gunicorn", "tests.frame.ranged_site:application"),
-                *("--config", "python:tests.frame", "--worker-class", "gthread", "--workers", "1", "--threads", "8"),
+                *("--config", "python:tests.frame", "--worker-class", "vi_portal.slow_readers.SlowReaderWorker"),
+                *("--workers", "1", "--threads", str(threads)),
                 *("--bind", f"127.0.0.1:{self.port}", "--log-level", "warning", "--no-control-socket"),
             ],
             cwd=ROOT,
@@ -72,12 +74,21 @@ class running_gunicorn:  # noqa: N801  (a context manager)
 
     def memory(self) -> int:
         """The most bytes any of its processes ever held."""
+        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in self._pids()]
+        return max(int(status.split("VmHWM:")[1].split()[0]) * 1024 for status in statuses)
+
+    def open_files(self) -> list[Path]:
+        """What its processes have open now."""
+        links = [link for pid in self._pids() for link in Path(f"/proc/{pid}/fd").iterdir()]
+        found = []
+        for link in links:
+            with suppress(OSError):
+                found.append(link.readlink())
+        return found
+
+    def _pids(self) -> list[int]:
         found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, check=True)
-        peaks = []
-        for pid in [*found.stdout.split(), str(self._process.pid).encode()]:
-            status = Path(f"/proc/{pid.decode()}/status").read_text()
-            peaks.append(int(status.split("VmHWM:")[1].split()[0]) * 1024)
-        return max(peaks)
+        return [self._process.pid, *map(int, found.stdout.split())]
 
 
 def ask(port: int, method: str = "GET", **headers: str) -> Answer:

@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from vi_portal.api.draining import drain
 from vi_portal.logs import masked
 
 #: Addresses of the API. An error under one of them is for a program.
@@ -67,7 +68,7 @@ def message_response(response: HttpResponseBase) -> HttpResponseBase:
         if name in response.headers:
             shaped[name] = response.headers[name]
     # Not closed here: that would end the request for whoever waits for its end, twice.
-    shaped._resource_closers += response._resource_closers
+    shaped._resource_closers += response._resource_closers  # type: ignore[attr-defined]
     return shaped
 
 
@@ -89,6 +90,7 @@ def add_error_shapes(api: NinjaAPI) -> None:
         return error_response(404)
 
     def too_large(request: HttpRequest, error: Any) -> HttpResponse:
+        drain(request)
         return error_response(413)
 
     api.add_exception_handler(ApiError, refused)

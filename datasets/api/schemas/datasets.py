@@ -6,7 +6,7 @@ from pydantic import Field
 
 from datasets.api.addresses import dataset_id, dataset_link
 from datasets.models import Dataset
-from datasets.statistics import Counts
+from datasets.statistics import Counts, Labels
 from vi_portal.api.etags import etag_of
 from vi_portal.api.schemas import Conditions, ResourceMetadata, WireSchema, finished, milliseconds, resource_metadata
 
@@ -76,8 +76,39 @@ class DatasetPage(WireSchema):
     next_page: str | None = None
 
 
+class SimpleDatasetOut(WireSchema):
+    """A dataset, to choose from a list."""
+
+    dataset_id: str
+    name: str
+    type: str
+
+
+class SimpleDatasetPage(WireSchema):
+    items: list[SimpleDatasetOut]
+    next_page: str | None = None
+
+
+class LabelCount(WireSchema):
+    label: str
+    count: int
+
+
+class StatisticsOut(WireSchema):
+    """What a dataset amounts to. `labels` are the most frequent phrases or answers of `label_total` different ones."""
+
+    dataset_id: str
+    statistic: Statistic
+    label_total: int
+    labels: list[LabelCount]
+
+
 def dataset_etag(dataset: Dataset) -> str:
     return etag_of(dataset.revision, dataset.updated_at.isoformat(), dataset.name, dataset.description)
+
+
+def statistic_out(counts: Counts) -> Statistic:
+    return Statistic(asset_total=counts.assets, annotation_total=counts.annotations, asset_annotated=counts.annotated)
 
 
 def dataset_out(dataset: Dataset, counts: Counts) -> DatasetOut:
@@ -91,11 +122,19 @@ def dataset_out(dataset: Dataset, counts: Counts) -> DatasetOut:
         type=dataset.type,
         create_date=milliseconds(dataset.created_at),
         last_accessed=milliseconds(dataset.updated_at),
-        statistic=Statistic(
-            asset_total=counts.assets, annotation_total=counts.annotations, asset_annotated=counts.annotated
-        ),
+        statistic=statistic_out(counts),
         self_link=dataset_link(dataset),
         etag=dataset_etag(dataset),
+    )
+
+
+def statistics_out(dataset: Dataset, counts: Counts, labels: Labels) -> StatisticsOut:
+    """The wire's view of what `dataset` amounts to."""
+    return StatisticsOut(
+        dataset_id=dataset_id(dataset),
+        statistic=statistic_out(counts),
+        label_total=labels.distinct,
+        labels=[LabelCount(label=each.text, count=each.count) for each in labels.top],
     )
 
 

@@ -122,6 +122,34 @@ def test_an_image_is_fetched_with_no_key_until_the_key_is_revoked(ana: User, val
     assert Client().get(link).status_code == 403
 
 
+def test_datasets_are_listed_to_choose_from(ana: User, valves: Dataset, acme: Organization, chloe: User) -> None:
+    cast.make_dataset(acme, name="Pipes")
+    listed = walked(client_of(ana), f"/workspaces/{acme.pk}/simpleDatasets", 1)
+    assert [each["name"] for each in listed] == ["Valves", "Pipes"]
+    assert listed[0] == {"datasetId": f"{acme.pk}_{valves.pk}", "name": "Valves", "type": "phrase-grounding"}
+
+
+def test_who_sees_a_dataset_is_told(ana: User, ben: User, chloe: User, valves: Dataset) -> None:
+    client = client_of(ben)
+    told = client.get(at(valves, "collaborators")).json()["items"]
+    assert [(each["userId"], each["workspaceRole"]) for each in told] == [
+        (str(ana.pk), "owner"),
+        (str(ben.pk), "viewer"),
+    ]
+    assert client.get(f"/workspaces/{valves.organization_id}/collaborators").json()["items"] == told
+
+
+def test_statistics_are_of_now(ana: User, ben: User, valves: Dataset) -> None:
+    client = client_of(ben)
+    for count in (2, 3):
+        cast.make_annotated(valves, 1 if count == 3 else 2, start=count)
+        assert client.post(at(valves, "aggregationStatistics:generate")).status_code == 204
+        told = client.get(at(valves, "aggregationStatistics")).json()
+        assert told["statistic"]["annotationTotal"] == count
+        assert told["labelTotal"] == len(told["labels"]) > 0
+        assert told["labels"][0]["count"] % count == 0
+
+
 def test_an_annotation_is_found_by_its_own_id_and_by_that_of_its_box(ana: User, valves: Dataset) -> None:
     asset = cast.make_asset(valves, width=1000, height=800)
     contents = cast.grounding("A red valve", "red valve", (100, 200, 300, 400), (0, 0, 500, 800))

@@ -167,6 +167,16 @@ def test_the_overview_draws_the_distribution(as_ana: Client, valves: Dataset) ->
     assert '<rect width="50.00%"' in page
 
 
+def test_the_overview_counts_categories_where_there_are_any(as_ana: Client, valves: Dataset) -> None:
+    asset, address = cast.make_asset(valves), reverse("dataset", args=[valves.pk])
+    cast.make_annotation(asset)
+    assert 'id="categories"' not in text_of(as_ana.get(address))
+    cast.make_annotation(asset, category="Spatial relations")
+    page = text_of(as_ana.get(address))
+    assert ">Spatial relations</span>" in page
+    assert "1 annotation without a category" in page
+
+
 def test_a_label_of_the_overview_leads_to_its_assets(as_ana: Client, valves: Dataset) -> None:
     one, other = cast.make_asset(valves, "one.jpg"), cast.make_asset(valves, "other.jpg")
     cast.make_annotation(one, cast.grounding('A "big" valve', '"big" valve'))
