@@ -118,7 +118,8 @@ def test_a_cancelled_import_says_how_much_of_it_stays(
     lines = [line("a.jpg") | {"id": f"annotation {n}"} for n in range(6)]
     as_ana.post(reverse("upload", args=[valves.pk]), {"files": [file("lines.jsonl", records(*lines))]})
     address = reverse("cancel-import", args=[ImportJob.objects.get().pk])
-    tell, asked = ImportJob.tell, []
+    tell = ImportJob.tell
+    asked: list[str] = []
 
     def tell_and_be_cancelled(job: ImportJob, summary: dict[str, Any]) -> None:
         tell(job, summary)
