@@ -108,13 +108,6 @@ class ImportJob(Job):
     def __str__(self) -> str:
         return f"Import of {self.files} files into {self.dataset}"
 
-    @property
-    def duration(self) -> timedelta | None:
-        """From the start of the last attempt to the end; None while there is no end, or was no start."""
-        if self.started_at is None or self.finished_at is None:
-            return None
-        return self.finished_at - self.started_at
-
     @classmethod
     def discard_leftovers(cls) -> None:
         """Remove files that were read or abandoned, close abandoned uploads, and what deleted datasets left."""
