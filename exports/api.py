@@ -26,7 +26,7 @@ AT_START, AT_STATUS = 1.5, 25.0
 
 _BODY = {
     "requestBody": {
-        "required": True,
+        "required": False,
         "content": {
             "application/json": {
                 "schema": {

@@ -148,6 +148,7 @@ def change_import_status(
     _FILES + "/{file_id}",
     auth=None,
     response=answers(_200=FileReceipt, refusals=(403, 409, 410, 411)),
+    openapi_extra=links.TAKES_A_FILE,
     tags=["Imports"],
 )
 def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**63)]) -> FileReceipt:

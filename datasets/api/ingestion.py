@@ -61,7 +61,12 @@ def open_ingestion(
 
 
 # Before the address of a session, which would take “:cancel” for a part of its id.
-@router.post(IS + "/{session_id}:cancel", response=answers(_200=IngestionOut, refusals=(403,)), exclude_none=True)
+@router.post(
+    IS + "/{session_id}:cancel",
+    response=answers(_200=IngestionOut, refusals=(403,)),
+    exclude_none=True,
+    tags=["Uploads"],
+)
 def cancel_ingestion(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> IngestionOut:
     """Close the session. Images that were stored stay."""
     require_edit(request)
@@ -85,6 +90,7 @@ def get_ingestion(request: ApiRequest, organization_id: str, dataset_id: str, se
     _SLOTS + "/{slot_id}",
     auth=None,
     response=answers(_200=SlotOutcome, refusals=(403, 409, 410, 411)),
+    openapi_extra=links.TAKES_A_FILE,
     tags=["Uploads"],
 )
 def fill_slot(request: HttpRequest, slot_id: Annotated[int, Path(ge=1, lt=2**63)]) -> SlotOutcome:
