@@ -162,7 +162,7 @@ def test_deleting_a_dataset_says_what_goes_and_asks(as_ana: Client, valves: Data
     address = reverse("delete-dataset", args=[valves.pk])
     assert address in as_ana.get(f"/datasets/{valves.pk}/").content.decode()
     question = as_ana.get(address).content.decode()
-    assert "2 assets with their images, 2 annotations" in question
+    assert "<strong>2 assets</strong> with their images, <strong>2 annotations</strong>" in question
     assert "Archives that were exported before stay until they expire" in question
     assert Dataset.objects.exists()
     answer = as_ana.post(address, follow=True).content.decode()
