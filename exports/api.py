@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.http import HttpResponse
 from ninja import Status
 
-from datasets.api.addresses import dataset_at
+from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.models import Dataset
 from exports.api_downloads import download_url
 from exports.dispatch import request_export
@@ -21,14 +19,14 @@ from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
 
-EXPORTS = "/workspaces/{organization_id}/datasets/{dataset_id}/datasetExports"
+EXPORTS = DS + "/datasetExports"
 
 #: How long an answer may be held back, in seconds: for a new export, and for one that is asked after.
 AT_START, AT_STATUS = 1.5, 25.0
 
 _BODY = {
     "requestBody": {
-        "required": True,
+        "required": False,
         "content": {
             "application/json": {
                 "schema": {
@@ -109,12 +107,7 @@ def get_export(
 
 
 def _job_at(dataset: Dataset, named: str) -> ExportJob:
-    try:
-        job: ExportJob | None = ExportJob.objects.filter(dataset=dataset, pk=uuid.UUID(named)).first()
-    except ValueError:
-        job = None
-    if job is None:
-        raise not_found("export", named)
+    job = row_at(ExportJob.objects.filter(dataset=dataset), named, what="export")
     job.dataset = dataset
     return job
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
 
 from datasets.models import Annotation, Asset, Dataset
 from vi_portal.api.auth import ApiRequest
@@ -14,6 +16,8 @@ W = "/workspaces/{organization_id}"
 DS = W + "/datasets/{dataset_id}"
 ASSET = DS + "/assets/{asset_id}"
 AN = ASSET + "/annotations"
+
+Row = TypeVar("Row", bound=Model)
 
 _UID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _ANNOTATION = re.compile(r"n([0-9]{1,18})(?:-([0-9]{1,9}))?", re.ASCII)
@@ -50,6 +54,17 @@ def asset_at(dataset: Dataset, named: str) -> Asset:
     if asset is None:
         raise not_found("asset", named)
     return asset
+
+
+def row_at(rows: QuerySet[Row], named: str, *, what: str) -> Row:
+    """The one of `rows` with that UUID; `what` is what such a row is called. Raises `ApiError` 404."""
+    try:
+        row = rows.filter(pk=uuid.UUID(named)).first()
+    except ValueError:
+        row = None
+    if row is None:
+        raise not_found(what, named)
+    return row
 
 
 def annotation_id(annotation: Annotation, box: int | None = None) -> str:

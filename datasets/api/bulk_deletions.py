@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import suppress
-
 from ninja import Status
 
 from datasets import removal
-from datasets.api.addresses import DS, dataset_at
+from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.api.bulk_filter import Misunderstood, assets_meant
 from datasets.api.schemas.bulk_deletions import BulkDeletionIn, BulkDeletionOut, BulkDeletionPage, bulk_deletion_out
 from datasets.models import BulkAssetDeletion
 from vi_portal.api.auth import ApiRequest, require_edit
-from vi_portal.api.errors import ApiError, not_found
+from vi_portal.api.errors import ApiError
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 
@@ -62,8 +59,5 @@ def list_bulk_deletions(
 def get_bulk_deletion(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> BulkDeletionOut:
     """One bulk deletion."""
     dataset = dataset_at(request, dataset_id)
-    with suppress(ValueError):
-        deletion = BulkAssetDeletion.objects.filter(dataset=dataset, pk=uuid.UUID(session_id)).first()
-        if deletion is not None:
-            return bulk_deletion_out(deletion, dataset)
-    raise not_found("deletion", session_id)
+    deletion = row_at(BulkAssetDeletion.objects.filter(dataset=dataset), session_id, what="deletion")
+    return bulk_deletion_out(deletion, dataset)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import uuid
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Status
 
-from datasets.api.addresses import DS, dataset_at
+from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.api.schemas.imports import (
     FileReceipt,
     FilesIn,
@@ -25,6 +23,7 @@ from datasets.api.schemas.imports import (
     StatusChange,
     import_out,
 )
+from datasets.api.signed_uploads import slot_opened
 from datasets.imports import sessions
 from datasets.imports.sessions import Announced, Policies, SessionRefused
 from datasets.models import Dataset, ImportFile, ImportJob, ImportSession, Policy
@@ -149,19 +148,12 @@ def change_import_status(
     _FILES + "/{file_id}",
     auth=None,
     response=answers(_200=FileReceipt, refusals=(403, 409, 410, 411)),
+    openapi_extra=links.TAKES_A_FILE,
     tags=["Imports"],
 )
 def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**63)]) -> FileReceipt:
     """The bytes of one annotation file, as they are."""
-    key = links.opened(request, subject=_subject(file_id))
-    slot = ImportFile.objects.filter(pk=file_id).select_related("session__dataset").first()
-    membership = key.membership
-    if slot is None or slot.session.dataset.organization_id != membership.organization_id:
-        raise not_found("upload", str(file_id))
-    if slot.session.dataset.deleted_at is not None:
-        raise not_found("dataset", str(slot.session.dataset_id))
-    if key.read_only or not membership.may_edit:
-        raise ApiError(403, "The key this link was made by may no longer change datasets.")
+    slot = slot_opened(request, ImportFile.objects.all(), file_id, subject=_subject(file_id))
     try:
         sessions.receive(slot, request)
     except BodyRefused as refusal:
@@ -206,8 +198,4 @@ def _crc(given: str | None) -> int | None:
 
 
 def _session_at(dataset: Dataset, named: str) -> ImportSession:
-    with suppress(ValueError):
-        found = ImportSession.objects.filter(dataset=dataset, pk=uuid.UUID(named)).select_related("user").first()
-        if found is not None:
-            return found
-    raise not_found("annotation import", named)
+    return row_at(ImportSession.objects.filter(dataset=dataset).select_related("user"), named, what="annotation import")

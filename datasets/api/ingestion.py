@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
 from django.http import HttpRequest
 from ninja import Path, Status
 
-from datasets.api.addresses import DS, dataset_at
+from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.api.schemas.ingestion import (
     IngestionIn,
     IngestionOut,
@@ -19,6 +17,7 @@ from datasets.api.schemas.ingestion import (
     ingestion_out,
     keeps_linked,
 )
+from datasets.api.signed_uploads import slot_opened
 from datasets.models import Dataset, IngestionSession, IngestionSlot
 from datasets.uploads import ingestion
 from datasets.uploads.bodies import BodyRefused
@@ -62,7 +61,12 @@ def open_ingestion(
 
 
 # Before the address of a session, which would take “:cancel” for a part of its id.
-@router.post(IS + "/{session_id}:cancel", response=answers(_200=IngestionOut, refusals=(403,)), exclude_none=True)
+@router.post(
+    IS + "/{session_id}:cancel",
+    response=answers(_200=IngestionOut, refusals=(403,)),
+    exclude_none=True,
+    tags=["Uploads"],
+)
 def cancel_ingestion(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> IngestionOut:
     """Close the session. Images that were stored stay."""
     require_edit(request)
@@ -86,20 +90,13 @@ def get_ingestion(request: ApiRequest, organization_id: str, dataset_id: str, se
     _SLOTS + "/{slot_id}",
     auth=None,
     response=answers(_200=SlotOutcome, refusals=(403, 409, 410, 411)),
+    openapi_extra=links.TAKES_A_FILE,
     tags=["Uploads"],
 )
 def fill_slot(request: HttpRequest, slot_id: Annotated[int, Path(ge=1, lt=2**63)]) -> SlotOutcome:
     """The bytes of one image, as they are. An image that arrived and was refused for what it is gets an answer that
     says so; sent again, it would be refused again."""
-    key = links.opened(request, subject=_subject(slot_id))
-    slot = IngestionSlot.objects.filter(pk=slot_id).select_related("session__dataset").first()
-    membership = key.membership
-    if slot is None or slot.session.dataset.organization_id != membership.organization_id:
-        raise not_found("upload", str(slot_id))
-    if slot.session.dataset.deleted_at is not None:
-        raise not_found("dataset", str(slot.session.dataset_id))
-    if key.read_only or not membership.may_edit:
-        raise ApiError(403, "The key this link was made by may no longer change datasets.")
+    slot = slot_opened(request, IngestionSlot.objects.all(), slot_id, subject=_subject(slot_id))
     try:
         ingestion.fill(slot, request)
     except BodyRefused as refusal:
@@ -122,8 +119,4 @@ def _subject(slot_id: int) -> str:
 
 
 def _session_at(dataset: Dataset, named: str) -> IngestionSession:
-    with suppress(ValueError):
-        session = IngestionSession.objects.filter(dataset=dataset, pk=uuid.UUID(named)).first()
-        if session is not None:
-            return session
-    raise not_found("upload session", named)
+    return row_at(IngestionSession.objects.filter(dataset=dataset), named, what="upload session")

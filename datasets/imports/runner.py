@@ -14,17 +14,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db import OperationalError
-
 from datasets.imports import policies, sessions
 from datasets.imports.account import Journal, Problem, Summary
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile
 from datasets.imports.policies import Rehearsal, Rejected
+from datasets.imports.tally import Tally
 from datasets.models import ImportJob
-from vi_portal.jobs.lease import Lease, LeaseLost
-from vi_portal.jobs.models import Refused, settle
+from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -36,44 +35,31 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    try:
-        job = ImportJob.start(job_id, worker=worker)
-    except Refused:
-        log.info("Import %s is not waiting; nothing to do.", job_id, extra={"job": str(job_id)})
-        return
-    log.info("Import %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
-    try:
-        _import(job)
-    except (LeaseLost, Refused):
-        log.info("Import %s was taken from this worker.", job.pk)
-    except OperationalError:
-        log.exception("Import %s: the database failed; another attempt follows.", job.pk)
-        settle(job.release)
-    except Exception as error:
-        expected = isinstance(error, Rejected)
-        level = logging.INFO if expected else logging.ERROR
-        log.log(level, "Import %s failed: %s", job.pk, error, exc_info=not expected, extra={"job": str(job.pk)})
-        reason = _reason(error)
-        settle(lambda: job.fail(reason))
+    attempt(ImportJob, job_id, worker=worker, work=_import, expected=Rejected, reason=_reason)
 
 
 def _import(job: ImportJob) -> None:
-    progress = Progress(lambda _: lease.check())
+    def step(_: Progress) -> None:
+        tally.note()
+        lease.check()
+
+    progress, tally = Progress(step), Tally(job)
     lease = Lease(job, progress)
     problems: list[str] = []
-    with lease:
-        files = sessions.files_of(job.session)
-        if len(files) != job.files:
-            raise Rejected("The files of this import are no longer here. Send them again.")
-        left_out: list[str] = []
-        if not policies.is_lenient(job.session):
-            verdict = policies.judge(job.session, _rehearsed(job, files, progress))
-            files, left_out = verdict.accepted, verdict.left_out
-        problems.extend(left_out)
-        summary = _write(job, files, progress, problems)
-        lease.check()
-    results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
-    job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
+    with tally:
+        with lease:
+            files = sessions.files_of(job.session)
+            if len(files) != job.files:
+                raise Rejected("The files of this import are no longer here. Send them again.")
+            left_out: list[str] = []
+            if not policies.is_lenient(job.session):
+                verdict = policies.judge(job.session, _rehearsed(job, files, progress))
+                files, left_out = verdict.accepted, verdict.left_out
+            problems.extend(left_out)
+            summary = _write(job, files, progress, problems, tally)
+            lease.check()
+        results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
+        job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
     shutil.rmtree(job.session.folder, ignore_errors=True)
     log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
 
@@ -99,12 +85,15 @@ class _First:
         self.problem = self.problem or problem
 
 
-def _write(job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str]) -> Summary:
+def _write(
+    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], tally: Tally
+) -> Summary:
     def report(problem: Problem) -> None:
         if len(problems) < PROBLEMS_KEPT:
             problems.append(str(problem))
 
     journal = Journal(report)
+    tally.follow(journal.summary)
     progress.enter("Writing annotations", until=99, total=_size(files))
     AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
     return journal.summary

@@ -1,4 +1,4 @@
-"""What the pages that change a dataset share: the dataset asked for, and whether this person may change it."""
+"""What the pages of a dataset begin with: the dataset asked for, and whether this person may change it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ def may_edit(request: SignedInRequest, dataset: Dataset) -> bool:
     return Membership.objects.get(user=request.user, organization=dataset.organization_id).may_edit
 
 
-def dataset_to_edit(request: SignedInRequest, pk: UUID) -> Dataset:
-    """The dataset, if this person may change it. Raises `Http404` or `PermissionDenied`."""
+def dataset_to_see(request: SignedInRequest, pk: UUID) -> Dataset:
+    """The dataset, if this person may look at it. Raises `Http404`."""
     visible = Dataset.objects.visible_to(request.user).select_related("organization")
     dataset: Dataset = get_object_or_404(visible, pk=pk)
+    return dataset
+
+
+def dataset_to_edit(request: SignedInRequest, pk: UUID) -> Dataset:
+    """The dataset, if this person may change it. Raises `Http404` or `PermissionDenied`."""
+    dataset = dataset_to_see(request, pk)
     if not may_edit(request, dataset):
         raise PermissionDenied(MAY_NOT_EDIT)
     return dataset

@@ -17,7 +17,7 @@ from datasets import statistics
 from datasets.filters import AssetFilter
 from datasets.models import Asset, Dataset, DatasetType
 from datasets.templatetags.portal import ORGANIZATION_KEY
-from datasets.views.access import may_edit
+from datasets.views.access import dataset_to_see, may_edit
 from datasets.views.sheet import latest_texts, sheet_of
 from datasets.views.tiles import tiles
 from vi_portal.accounts.models import Organization
@@ -51,7 +51,7 @@ def explorer(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """What the dataset amounts to."""
-    dataset = _dataset_for(request, pk)
+    dataset = dataset_to_see(request, pk)
     context = {
         "dataset": dataset,
         "tab": "overview",
@@ -69,7 +69,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def assets(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The assets that pass the filter, as a grid of tiles; to htmx, only what a filter changes."""
-    dataset = _dataset_for(request, pk)
+    dataset = dataset_to_see(request, pk)
     chosen = AssetFilter.parse(request.GET)
     counts = statistics.counts_of([dataset])[dataset.pk]
     paginator = Paginator(chosen.apply(dataset.assets.order_by("pk")), PAGE_SIZE)
@@ -95,7 +95,7 @@ def assets(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_safe
 def asset(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponse:
     """One asset with its annotations, between its neighbors in the filter."""
-    dataset = _dataset_for(request, pk)
+    dataset = dataset_to_see(request, pk)
     asset = get_object_or_404(dataset.assets, uid=uid)
     chosen = AssetFilter.parse(request.GET)
     passing = chosen.apply(dataset.assets.all())
@@ -114,11 +114,6 @@ def asset(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponse:
         "total": passing.count(),
     }
     return render(request, "datasets/asset.html", context)
-
-
-def _dataset_for(request: SignedInRequest, pk: UUID) -> Dataset:
-    visible = Dataset.objects.visible_to(request.user).select_related("organization")
-    return get_object_or_404(visible, pk=pk)
 
 
 def _organization_for(request: SignedInRequest) -> Organization | None:

@@ -83,7 +83,7 @@ def test_the_form_works_without_a_script(plain_page: Page, empty: str, files: li
 def test_a_dataset_is_deleted_after_a_question(page: Page, empty: str) -> None:
     page.goto(f"{empty}/")
     page.get_by_role("link", name="Delete this dataset").click()
-    expect(page.get_by_text("With it go 0 assets")).to_be_visible()
+    expect(page.get_by_text("It is empty: no assets, no annotations.")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("was deleted.")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Explorer")

@@ -61,6 +61,7 @@ def link_to(client: Client, job: ExportJob) -> str:
         ({}, ExportSpec(format="ViFull", normalized=True)),
         ({"spec": {"format": "ViJsonl"}}, ExportSpec(format="ViJsonl", normalized=True)),
         ({"spec": {"format": "VI_TFRECORD", "options": {"normalized": False}}}, ExportSpec(format="ViTfrecord")),
+        ({"spec": {"format": "DatasetExportFormat.VI_FULL"}}, ExportSpec(format="ViFull", normalized=True)),
         (
             {"spec": {"format": "ViJsonl", "options": {"splitRatio": 0.8, "seed": 7}}},
             ExportSpec(format="ViJsonl", normalized=True, validation_ratio=Decimal("0.2"), seed=7),

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+
+
+def camel_case(name: str) -> str:
+    """`crc32c` for `crc32c` and `sizeBytes` for `size_bytes`; digits begin no word."""
+    first, *more = name.split("_")
+    return first + "".join(map(str.capitalize, more))
 
 
 class WireSchema(BaseModel):
@@ -15,7 +20,7 @@ class WireSchema(BaseModel):
     Not ninja's own `Schema`: that one looks every field up as a template would, 2 ms for each asset of a list.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(alias_generator=camel_case, populate_by_name=True, extra="ignore")
 
 
 class Message(BaseModel):
