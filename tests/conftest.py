@@ -10,27 +10,22 @@ from django.contrib.contenttypes.management import create_contenttypes
 from django.contrib.contenttypes.models import ContentType
 from django.db.models.signals import post_migrate
 from django.test import Client
+from xdist.remote import Producer
 
 from datasets.models import Dataset
 from tests import cast
 from tests.e2e.portal import Portal, running_portal
+from tests.side_by_side import SideBySide, turn
 from vi_portal.accounts.models import Organization, Role, User
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    return SideBySide(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, all that need the portal are in one program, and what takes longest begins first."""
-    for item in items:
-        if "portal" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("portal"))
-    if hasattr(config, "workerinput"):
-        items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    group = item.get_closest_marker("xdist_group")
-    if group and group.args == ("portal",):
-        return 0
-    return 1 if "frame" in item.path.parts else 2 if group else 3
+    if hasattr(config, "workerinput"):  # one of several programs
+        items.sort(key=lambda item: turn(item.nodeid))
 
 
 @pytest.fixture(scope="session")

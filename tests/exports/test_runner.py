@@ -250,7 +250,6 @@ def test_images_are_byte_identical_and_stored_beside(valves: Dataset) -> None:
     assert receipt(job)["totals"]["images"] == {"asked": 6, "written": 6, "skipped": 0}
 
 
-@pytest.mark.xdist_group("tensorflow")
 def test_a_missing_or_changed_image_is_a_named_warning(valves: Dataset) -> None:
     assets = [cast.make_asset(valves, f"p{n}.jpg", image=cast.jpeg(100, 100 + n)) for n in range(4)]
     assets.append(cast.make_asset(valves, "never_uploaded.jpg"))
@@ -322,7 +321,6 @@ def test_hostile_names_all_survive_and_none_escapes(valves: Dataset) -> None:
 # Bad records
 
 
-@pytest.mark.xdist_group("tensorflow")
 def test_one_bad_record_is_skipped_counted_and_named(valves: Dataset) -> None:
     good, bad = cast.make_annotated(valves, 2)
     Annotation.objects.filter(asset=bad).update(contents='{"type":"Nonsense"}', contents_normalized=None)

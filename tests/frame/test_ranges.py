@@ -22,8 +22,6 @@ from django.test import Client
 from tests.frame.range_checks import Answer, Check, Site, ask_over_http, every_check, verify
 from tests.frame.ranged_site import FILENAME
 
-pytestmark = pytest.mark.xdist_group("ranges")
-
 ROOT = Path(__file__).parents[2]
 SIZE = 5 * 1024 * 1024 + 17
 

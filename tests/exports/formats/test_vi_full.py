@@ -23,10 +23,7 @@ from tests.datasets.imports.importing import imported
 from tests.exports.reading import archive_path, export, leftovers, members, receipt
 from tests.exports.vi_loader import Loader, paired, vi_loader
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, databases=["default", "snapshot"]),
-    pytest.mark.xdist_group("loader"),
-]
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
 BCCD = Path(__file__).parents[2] / "data" / "bccd"
 KINDS = ["phrase-grounding", "vqa", "freeform"]

@@ -27,8 +27,6 @@ from exports.formats import vi_tfrecord
 from exports.formats.vi_tfrecord_features import FEATURES
 from exports.records import AnnotationRecord, Member, Options, Record, Split
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
-
 GOLDEN = Path(__file__).parent / "golden"
 
 #: Loads each export by its own reader, as a user would, and prints what it finds as one JSON document.
