@@ -19,6 +19,7 @@ from tests.side_by_side import SideBySide, turn
 from vi_portal.accounts.models import Organization, Role, User
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
     return SideBySide(config, log)
 

@@ -1,4 +1,4 @@
-"""Which tests go together when several programs run them at once (`pytest -n 2`): a file at least, and what shares more.
+"""Which tests go together when several programs run them at once (`pytest -n 2`): those of a file, at least.
 
 All that need the portal share one, and what loads TensorFlow loads it once. What takes longest is begun first, so that
 at the end no program waits long for another; the tests that kill workers run beside those of the portal.
@@ -34,7 +34,7 @@ def turn(nodeid: str) -> int:
     return next((n for n, (start, _) in enumerate(TOGETHER) if nodeid.startswith(start)), len(TOGETHER))
 
 
-class SideBySide(LoadScopeScheduling):
+class SideBySide(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
     """Gives each program one share after the other, in the order of their turns."""
 
     def __init__(self, config: pytest.Config, log: Producer) -> None:

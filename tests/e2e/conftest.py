@@ -10,8 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, S
 
 from tests.e2e.portal import Portal, running_browser, sign_in
 
-
-#: What htmx says when the page takes back a request because the next one replaces it. A request that fails is named too.
+#: What htmx says when the page takes back a request for the next one. It has another word for one that failed.
 TAKEN_BACK = ("htmx:afterRequest,", "htmx:sendAbort,")
 
 
