@@ -37,11 +37,11 @@ def django_db_setup(django_db_setup: None) -> None:
     """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)
-    post_migrate.connect(_forget_content_types)
 
 
-def _forget_content_types(**_: object) -> None:
-    """They are made when they are needed; those of before are not there any more."""
+@pytest.fixture(autouse=True)
+def own_content_types() -> None:
+    """They are made where they are needed; those of the test before are not there any more."""
     ContentType.objects.clear_cache()
 
 

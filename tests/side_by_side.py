@@ -14,8 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = (
     ("tests/e2e/", "the portal"),
     ("tests/sdk/", "the portal"),
-    ("tests/services/test_downloads.py", "the portal"),
-    ("tests/services/test_nginx.py", "the portal"),
+    ("tests/services/", "the portal"),
     ("tests/frame/test_faults.py", "faults"),
     ("tests/frame/test_supervisor.py", "the supervisor"),
     ("tests/exports/formats/test_vi_tfrecord.py", "TensorFlow"),
