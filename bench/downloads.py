@@ -28,7 +28,6 @@ def main() -> None:
             "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
             "DJANGO_SETTINGS_MODULE": "vi_portal.settings",
             "HTTPS": "off",
-            "LOG_LEVEL": "ERROR",
         }
         import django
 
