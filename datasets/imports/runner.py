@@ -15,10 +15,10 @@ from dataclasses import asdict
 from typing import Any
 
 from datasets.imports import policies, sessions
-from datasets.imports.account import Journal, Problem, Summary
+from datasets.imports.account import Journal, Problem, Summary, quoted
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
-from datasets.imports.files import FoundFile
+from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
 from datasets.imports.tally import Tally
 from datasets.models import ImportJob
@@ -51,10 +51,12 @@ def _import(job: ImportJob) -> None:
             files = sessions.files_of(job.session)
             if len(files) != job.files:
                 raise Rejected("The files of this import are no longer here. Send them again.")
-            left_out: list[str] = []
+            others = other_documents(files)
+            files = [file for file in files if file not in others]
+            left_out = [f"{quoted(file.name)} goes with an export and holds no annotations." for file in others]
             if not policies.is_lenient(job.session):
                 verdict = policies.judge(job.session, _rehearsed(job, files, progress))
-                files, left_out = verdict.accepted, verdict.left_out
+                files, left_out = verdict.accepted, left_out + verdict.left_out
             problems.extend(left_out)
             summary = _write(job, files, progress, problems, tally)
             lease.check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 import schemathesis
@@ -70,7 +71,7 @@ def caller(ana: User) -> Caller:
 # The fixtures are not made anew for every request, and need not be: what it changes is undone.
 @documented.parametrize()
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
-def test_answers_are_as_the_document_says(case: schemathesis.Case, acmes: Place, caller: Caller) -> None:
+def test_answers_are_as_the_document_says(case: schemathesis.Case[Any], acmes: Place, caller: Caller) -> None:
     """On what is there, three times of four; the rest on ids as they come."""
     operation = Operation(case.method, case.path, is_link=case.path.startswith("/api/uploads/"), has_body=False)
     if next(_turns) % 4:
@@ -81,3 +82,12 @@ def test_answers_are_as_the_document_says(case: schemathesis.Case, acmes: Place,
             case.query = {"credential": caller.credential(operation, ids).partition("=")[2]}
     with undone():
         case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {caller.text}"})
+
+
+def test_the_document_has_the_words_that_clients_write() -> None:
+    document = str(documented.raw_schema)
+    assert "'crc32c'" in document
+    assert "crc32C" not in document
+    for operation in documented.raw_schema["paths"].values():
+        for described in operation.values():
+            assert described.get("security") or described["parameters"][-1]["name"] == "credential"
