@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from datasets.api.addresses import dataset_id, dataset_link
+from datasets.imports.sessions import path_of
 from datasets.models import Dataset, ImportJob, ImportSession
 from vi_portal.api.etags import etag_of
 from vi_portal.api.schemas import Condition, ResourceMetadata, WireSchema, milliseconds, resource_metadata
@@ -76,8 +77,15 @@ class StatusIn(WireSchema):
     conditions: list[ConditionIn]
 
 
+class SpecChange(WireSchema):
+    status: Literal["Cancelled"]
+
+
 class StatusChange(WireSchema):
-    status: StatusIn
+    """What became of the files (`status`), or that the import is to be cancelled (`spec`)."""
+
+    status: StatusIn | None = None
+    spec: SpecChange | None = None
 
 
 class FileReceipt(WireSchema):
@@ -164,7 +172,7 @@ def files_sample(session: ImportSession) -> FilesSample:
                 name=file.name,
                 size_bytes=file.size,
                 status="Uploaded" if file.is_here else "Waiting",
-                problems=[each for each in problems if each.startswith(f"{file.name}:")],
+                problems=[each for each in problems if each.startswith(f"{path_of(file).name}:")],
             )
             for file in session.files.order_by("pk")[:MAX_SAMPLED]
         ],

@@ -302,3 +302,32 @@ def test_annotations_of_another_type_are_refused(ana: User, valves: Dataset) -> 
     job = sender.send(a_jsonl=lines(said("One")))
     assert job.state == State.FAILED
     assert not other.assets.exists()
+
+
+def test_files_are_told_with_what_could_not_be_used_of_them(ana: User, valves: Dataset) -> None:
+    cast.make_asset(valves)
+    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
+    sender.announce(late_jsonl=b"x")
+    assert [each["status"] for each in sender.client.get(sender.at("/filesSample")).json()["items"]] == ["Waiting"]
+    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
+    sender.send(good_jsonl=lines(said("One")), bad_jsonl=lines(b"{", said("Two", id="a2")))
+    sample = sender.client.get(sender.at("/filesSample")).json()
+    assert (sample["total"], {each["status"] for each in sample["items"]}) == (2, {"Uploaded"})
+    problems = {each["name"]: each["problems"] for each in sample["items"]}
+    assert ["not valid JSON" in "".join(problems[name]) for name in ("good.jsonl", "bad.jsonl")] == [False, True]
+    assert all(sentence.startswith(f"{name}:") for name, told in problems.items() for sentence in told)
+
+
+def test_an_import_is_cancelled_before_and_after_it_began(ana: User, valves: Dataset) -> None:
+    cancelled = {"spec": {"status": "Cancelled"}}
+    early = Sender(client_of(ana), valves)
+    told = sent(early.client, "PATCH", early.at("/status"), cancelled).json()["status"]["conditions"]
+    assert [each["reason"] for each in told if each["status"] == "FailedReach"] == ["CancelledByUser"]
+    late = Sender(client_of(ana), valves)
+    [slot] = late.announce(a_jsonl=lines(said("One"))).json()["files"].values()
+    late.put(slot, lines(said("One")))
+    late.tell()
+    told = sent(late.client, "PATCH", late.at("/status"), cancelled).json()["status"]["conditions"]
+    assert [each["condition"] for each in told if each["status"] == "FailedReach"] == ["Cancelled by Ana."]
+    again = sent(late.client, "PATCH", late.at("/status"), cancelled)
+    assert (again.status_code, "is over" in message(again)) == (409, True)
