@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from datasets.images import discard_image
@@ -21,6 +21,8 @@ from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
 _BATCH = 500
 #: How many assets of deleted datasets one round of the sweep removes, so that it has time for the rest.
 _PURGED_AT_ONCE = 5_000
+#: And how many of these datasets.
+_LOOKED_AT = 20
 
 
 def remove_dataset(dataset: Dataset, *, by: str) -> bool:
@@ -43,8 +45,8 @@ def remove_assets(dataset: Dataset, assets: QuerySet[Asset]) -> int:
     removed = 0
     while keys := list(assets.order_by("pk").values_list("pk", "file")[:_BATCH]):
         with transaction.atomic():
+            dataset.touch()  # first: whoever writes to the dataset now waits for its row, as we do
             _delete_rows([pk for pk, _ in keys])
-            dataset.touch()
         _discard_files(file for _, file in keys)
         removed += len(keys)
     return removed
@@ -54,14 +56,16 @@ def remove_annotation(annotation: Annotation) -> None:
     """Delete `annotation`; its asset stays."""
     dataset = annotation.asset.dataset
     with transaction.atomic():
-        Annotation.objects.filter(pk=annotation.pk).delete()
         dataset.touch()
+        Annotation.objects.filter(pk=annotation.pk).delete()
 
 
 def purge_deleted() -> None:
     """Remove what deleted datasets left: a bounded number of assets, and the row of each when nothing refers to it."""
     left = _PURGED_AT_ONCE
-    for dataset in Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")[:20]:
+    deleted = Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")
+    full = Exists(Asset.objects.filter(dataset=OuterRef("pk")))
+    for dataset in deleted.filter(full)[:_LOOKED_AT]:
         while left > 0 and (keys := list(dataset.assets.order_by("pk").values_list("pk", "file")[:_BATCH])):
             with transaction.atomic():
                 _delete_rows([pk for pk, _ in keys])
@@ -70,8 +74,8 @@ def purge_deleted() -> None:
         if left <= 0:
             return
         _remove_folders(dataset)
-        if not _is_needed(dataset):
-            Dataset.everything.filter(pk=dataset.pk).exclude(deleted_at=None).delete()
+    for dataset in deleted.exclude(full).exclude(_needed())[:_LOOKED_AT]:
+        Dataset.everything.filter(pk=dataset.pk).delete()
 
 
 def _delete_rows(keys: list[int]) -> None:
@@ -95,9 +99,12 @@ def _remove_folders(dataset: Dataset) -> None:
             continue
 
 
-def _is_needed(dataset: Dataset) -> bool:
-    """Whether a job that other parts still keep belongs to `dataset`; a job that keeps nothing goes with it."""
-    return any(_jobs_of(kind, dataset).filter(kind.kept()).exists() for kind in kinds())
+def _needed() -> Q:
+    """Datasets with a job that other parts still keep; a job that keeps nothing goes with its dataset."""
+    needed = Q(pk__in=[])
+    for kind in kinds():
+        needed |= Q(pk__in=kind._default_manager.filter(kind.kept()).values_list(F("dataset"), flat=True))
+    return needed
 
 
 def _jobs_of(kind: type[Job], dataset: Dataset) -> QuerySet[Job]:
