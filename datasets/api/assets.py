@@ -157,7 +157,11 @@ def _asked_for(dataset: Dataset, given: str, metadata_query: str, rule_query: st
 
 
 def _renamed(dataset: Dataset, asset: Asset, given: NewName) -> AssetOut:
-    dataset.rename_asset(asset, checked_name(given.filename, limit=MAX_FILENAME, what="A file name"))
+    name = checked_name(given.filename, limit=MAX_FILENAME, what="A file name")
+    try:
+        dataset.rename_asset(asset, name)
+    except (Asset.DoesNotExist, Dataset.DoesNotExist) as error:
+        raise not_found("asset", asset.uid) from error
     return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), contents=None)
 
 
