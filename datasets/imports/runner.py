@@ -21,7 +21,7 @@ from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
 from datasets.imports.tally import Tally
-from datasets.models import ImportJob
+from datasets.models import Dataset, ImportJob
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
@@ -35,7 +35,15 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    attempt(ImportJob, job_id, worker=worker, work=_import, expected=Rejected, reason=_reason)
+    attempt(ImportJob, job_id, worker=worker, work=_unless_deleted, expected=Rejected, reason=_reason)
+
+
+def _unless_deleted(job: ImportJob) -> None:
+    """The import, which ends when its dataset is deleted."""
+    try:
+        _import(job)
+    except Dataset.DoesNotExist as error:
+        raise Rejected("The dataset was deleted, so the import ended.") from error
 
 
 def _import(job: ImportJob) -> None:
@@ -49,7 +57,7 @@ def _import(job: ImportJob) -> None:
     with tally:
         with lease:
             files = sessions.files_of(job.session)
-            if len(files) != job.files:
+            if len(files) != job.files or not all(file.path.is_file() for file in files):
                 raise Rejected("The files of this import are no longer here. Send them again.")
             others = other_documents(files)
             files = [file for file in files if file not in others]
