@@ -73,7 +73,7 @@ def list_imports(
     """The import sessions of the dataset, oldest first."""
     dataset = dataset_at(request, dataset_id)
     rows = ImportSession.objects.filter(dataset=dataset).select_related("user")
-    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p)
+    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, fixed=True)
     return ImportPage(items=[import_out(each, dataset) for each in found], next_page=next_page)
 
 

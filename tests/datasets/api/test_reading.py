@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
+from django.utils import timezone
 
 from datasets.api.images import url_name
-from datasets.models import Dataset, ImageFacts, NewAsset
+from datasets.models import BulkAssetDeletion, Dataset, ImageFacts, ImportSession, IngestionSession, NewAsset
+from exports.models import ExportJob
+from exports.spec import ExportSpec
 from tests import cast
 from tests.api.test_kit import client_of, key_of, message
 from vi_portal.accounts.models import Organization, User
@@ -60,6 +64,24 @@ def test_pages_hold_every_asset_once_even_where_many_are_alike(ana: User, valves
     made = {asset.uid for asset in cast.make_annotated(valves, 7)}
     found = walked(client_of(ana), f"{at(valves, 'assets')}?{query}", 3)
     assert sorted(each["assetId"] for each in found) == sorted(made)
+
+
+@pytest.mark.parametrize("kind", [BulkAssetDeletion, ImportSession, IngestionSession, ExportJob])
+def test_pages_skip_nothing_that_came_in_the_same_moment(ana: User, valves: Dataset, kind: Any) -> None:
+    needed: dict[Any, dict[str, Any]] = {
+        ExportJob: {"options": ExportSpec().as_dict()},
+        ImportSession: {"upload_before": timezone.now()},
+    }
+    for _ in range(4):
+        kind.objects.create(dataset=valves, **needed.get(kind, {}))
+    kind.objects.update(created_at=Now())
+    below = {
+        BulkAssetDeletion: "deleteManyAssetsSessions",
+        ImportSession: "annotationImportSessions",
+        IngestionSession: "assetSources/managed/datature/default/assetIngestionSessions",
+        ExportJob: "datasetExports",
+    }
+    assert len(walked(client_of(ana), at(valves, below[kind]), 1)) == 4
 
 
 def test_what_is_deleted_between_two_pages_makes_nothing_be_skipped(ana: User, valves: Dataset) -> None:
