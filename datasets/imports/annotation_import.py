@@ -125,7 +125,7 @@ class AnnotationImport:
         with self._dataset.in_turn():  # so that no two imports make the same
             placed = self._placement.place(batch)
             ready = (annotation for each in placed for annotation in self._readied(each))
-            for run in distinct_runs(ready, key=lambda annotation: annotation.key):
+            for run in distinct_runs(ready, _BATCH_ANNOTATIONS, key=lambda annotation: annotation.key):
                 self._write(run)
             if self._rehearsing:
                 transaction.set_rollback(True)
