@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -26,7 +26,7 @@ NO_ANNOTATIONS = "no annotations"
 MAX_LABELS = 20_000
 OTHER_LABELS = "(all other labels)"
 _MAX_EXAMPLES = 20
-_PENDING = 4096
+_PENDING_CHARACTERS = 2 * 1024 * 1024
 
 _json = msgspec.json.Encoder()
 
@@ -39,16 +39,17 @@ class AssetName(NamedTuple):
 
 
 class LabelCounts:
-    """Boxes per phrase or interactions per answer, added up from the `labels` texts of annotations."""
+    """Boxes per phrase or interactions per answer, added up from the `labels` texts of annotations, one a line."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._pending: Counter[str] = Counter()
+        self._pending: list[str] = []
+        self._size = 0
 
-    def add(self, texts: Sequence[str]) -> None:
-        # Most texts recur; they are taken apart once for many.
-        self._pending.update(texts)
-        if len(self._pending) >= _PENDING:
+    def add(self, texts: str) -> None:
+        self._pending.append(texts)
+        self._size += len(texts)
+        if self._size >= _PENDING_CHARACTERS:
             self._settle()
 
     def as_dict(self) -> dict[str, int]:
@@ -62,12 +63,30 @@ class LabelCounts:
 
     def _settle(self) -> None:
         counts = self._counts
-        parsed = contents_module.parse_many_labels(list(self._pending))
-        for labels, times in zip(parsed, self._pending.values(), strict=True):
+        for labels, times in _distinct("\n".join(self._pending)):
             for label, count in labels.items():
                 known = label in counts or len(counts) < MAX_LABELS
                 counts[label if known else OTHER_LABELS] += count * times
         self._pending.clear()
+        self._size = 0
+
+
+def _distinct(texts: str) -> Iterator[tuple[dict[str, int], int]]:
+    """What the labels texts, one a line, hold, in few pieces, and how often each piece is there.
+
+    Most labels recur with the same count, so the members of all objects are cut apart and each is decoded once. The
+    cut, after a comma and before a quote, is wrong where a label ends with a comma; then a piece is no JSON, and whole
+    texts are taken instead.
+    """
+    if not texts:
+        return
+    members = Counter(texts.replace("}\n{", ",")[2:-1].split(',"'))
+    try:
+        parsed = contents_module.parse_many_labels([f'{{"{member}}}' for member in members])
+    except msgspec.DecodeError:
+        members = Counter(texts.split("\n"))
+        parsed = contents_module.parse_many_labels(list(members))
+    yield from zip(parsed, members.values(), strict=True)
 
 
 class SpooledList:
@@ -102,10 +121,10 @@ class PartReceipt:
         self.assets = self.annotations = self.images = 0
         self.labels = LabelCounts()
 
-    def wrote_asset(self, labels: Sequence[str]) -> None:
-        """An asset was written with one annotation for each of the `labels` texts."""
+    def wrote_asset(self, labels: str) -> None:
+        """An asset was written with an annotation for each line of `labels`."""
         self.assets += 1
-        self.annotations += len(labels)
+        self.annotations += labels.count("\n") + 1
         self.labels.add(labels)
 
     def wrote_image(self) -> None:
@@ -114,8 +133,8 @@ class PartReceipt:
     def skipped_asset(self, asset: AssetName, reason: str) -> None:
         self._receipt.skipped_asset(asset, reason)
 
-    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
-        """An asset was left out for want of its image, and with it an annotation for each of the `labels` texts."""
+    def skipped_pair(self, asset: AssetName, reason: str, labels: str) -> None:
+        """An asset was left out for want of its image, and with it an annotation for each line of `labels`."""
         self._receipt.skipped_pair(asset, reason, labels)
 
     def skipped_annotation(self, asset: AssetName, annotation: str, reason: str) -> None:
@@ -200,11 +219,11 @@ class Receipt:
         if not expected:
             self._example(asset, reason)
 
-    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
-        """`asset` makes no record for want of its image; its annotations, one a text of `labels`, go with it."""
+    def skipped_pair(self, asset: AssetName, reason: str, labels: str) -> None:
+        """`asset` makes no record for want of its image; its annotations, one a line of `labels`, go with it."""
         self.skipped_asset(asset, f"the image was left out: {reason}")
         self._lost_images += 1
-        self._lost_annotations += len(labels)
+        self._lost_annotations += labels.count("\n") + 1
         self._lost_labels.add(labels)
 
     def note(self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any) -> None:

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from datasets.contents import Contents
+import msgspec
+
+from datasets.contents import Contents, ContentsError
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
 
 
-class AnnotationRecord(NamedTuple):
-    """One annotation as it will be written: boxes inside the image, of positive area, in the unit asked for.
-
-    `contents` is the canonical JSON text; `parsed` is the same, typed, for formats that need it.
-    """
+class AnnotationRecord(msgspec.Struct, frozen=True):
+    """One annotation as it will be written, typed: boxes inside the image, of positive area, in the unit asked for."""
 
     id: str
     category: str | None
-    contents: str
-    parsed: Contents | None = None
+    contents: Contents
 
 
 class Record(NamedTuple):
     """One asset with its annotations, in the order of the database.
 
     `filename` is the asset's name in any archive; `original_filename` what the user calls it. `width` and `height`
-    are px of the stored image. `image` has the uploaded bytes, where images go inside the records.
+    are px of the stored image. `annotations` is a JSON array of objects with `id`, `category` and `contents`, as
+    canonical text; `parsed` is the same, typed, for formats that need it. `image` has the uploaded bytes, where
+    images go inside the records.
     """
 
     asset_id: str
@@ -36,7 +36,8 @@ class Record(NamedTuple):
     original_filename: str
     width: int
     height: int
-    annotations: tuple[AnnotationRecord, ...]
+    annotations: str
+    parsed: tuple[AnnotationRecord, ...] = ()
     mime_type: str = ""
     image: bytes | None = None
 
@@ -90,3 +91,20 @@ class Member:
     chunks: Iterable[Chunk]
     compressed: bool = True
     expected: Expected | None = None
+
+
+_annotations_decoder = msgspec.json.Decoder(tuple[AnnotationRecord, ...])
+_annotations_encoder = msgspec.json.Encoder()
+
+
+def parse_annotations(text: str) -> tuple[AnnotationRecord, ...]:
+    """The typed form of `Record.annotations`. Raises `ContentsError`."""
+    try:
+        return _annotations_decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise ContentsError(f"The annotations are not valid: {error}.") from error
+
+
+def dump_annotations(annotations: Sequence[AnnotationRecord]) -> str:
+    """The text of `Record.annotations`; the inverse of `parse_annotations`."""
+    return _annotations_encoder.encode(annotations).decode()

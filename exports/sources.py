@@ -1,7 +1,8 @@
 """From rows to Records: the only stage that knows the database.
 
 Everything is read in one transaction of its own, so an export is of one moment, whatever is edited meanwhile.
-Chunks of assets are read with two queries each; no model instances are made.
+Chunks of assets are read with two queries each, one for the assets and one for all that is said of them; no model
+instances are made. Only annotations that need repair are read one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from django.core.files.storage import default_storage
 from django.db import connections, transaction
@@ -24,7 +25,8 @@ from isal import isal_zlib
 from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
-from exports import stems
+from exports import records, stems
+from exports.assembly import asset_rows, assemble
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
@@ -33,7 +35,7 @@ from exports.stems import Clashes
 #: Why an image is left out whose bytes are not those that were stored.
 CHANGED_IMAGE = "the stored file is not the one that was uploaded"
 
-_ASSETS_A_CHUNK = 500
+_ASSETS_A_CHUNK = 200
 _READ = 1024 * 1024
 
 
@@ -44,13 +46,13 @@ class ImageUnreadable(Exception):
 class Pair(NamedTuple):
     """A record and its image, the stored member `images/<name>`, whose chunks may raise `ImageUnreadable`.
 
-    `labels` has the labels text of each annotation.
+    `labels` has the labels text of each annotation, one a line.
     """
 
     record: Record
     image: Member
     asset: AssetName
-    labels: list[str]
+    labels: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,16 @@ class Source:
             assets = assets.exclude(file="")
         return iter(assets.order_by("pk").values_list("pk", "uid").iterator(chunk_size=10_000))
 
-    def imageless(self) -> Iterator[tuple[AssetName, list[str]]]:
-        """The annotated assets that make no record for want of an image, each with its annotations' labels texts."""
+    def imageless(self) -> Iterator[tuple[AssetName, str]]:
+        """The annotated assets that make no record for want of an image, each with its annotations' labels texts,
+        one a line.
+        """
         if not self.spec.encoding.paired:
             return
         rows = Annotation.objects.using("snapshot").filter(asset__in=self._selected().filter(file=""))
         columns = rows.order_by("asset_id", "pk").values_list("asset__uid", "asset__filename", "labels")
         for name, found in groupby(columns.iterator(chunk_size=10_000), itemgetter(0, 1)):
-            yield AssetName(*name), [labels for _, _, labels in found]
+            yield AssetName(*name), "\n".join(labels for _, _, labels in found)
 
     def unannotated(self) -> Iterator[AssetName]:
         """Every asset that will make no record, by row id."""
@@ -153,8 +157,7 @@ class Source:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
 
     def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
-        columns = Asset.objects.filter(pk__in=chunk).order_by("pk").values_list(*_AssetRow._fields)
-        return map(_AssetRow._make, _plain_rows(columns))
+        return map(_AssetRow._make, asset_rows(chunk, _ASSET_COLUMNS))
 
     def _annotation_rows(self, chunk: list[int]) -> Iterator[tuple[Any, ...]]:
         # A flawed annotation is repaired in pixels before anything else is done with it.
@@ -172,57 +175,46 @@ class Source:
     def _paired_name(self, asset: _AssetRow, *, clashes: bool) -> str:
         return stems.paired_name(asset.member_name, uid=asset.uid, mime_type=asset.mime_type, clashes=clashes)
 
-    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, list[str]]]:
+    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str]]:
         for chunk in _chunks(ids):
-            annotations = {asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))}
+            said = self._said(chunk)
             for asset in self._asset_rows(chunk):
-                found = self._record(asset, annotations.get(asset.pk, []), receipt)
-                if found is not None:
-                    yield asset, *found
-
-    def _record(
-        self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
-    ) -> tuple[Record, list[str]] | None:
-        """The record, and the labels text of each of its annotations. None where none can be read."""
-        annotations, labels = self._annotations(asset, rows, receipt)
-        if not annotations:
-            receipt.skipped_asset(asset.name, "none of its annotations can be read")
-            return None
-        image = self._image_inside(asset, receipt)
-        record = Record(
-            asset.uid,
-            asset.member_name,
-            asset.filename,
-            asset.width,
-            asset.height,
-            tuple(annotations),
-            asset.mime_type,
-            image,
-        )
-        return record, labels
-
-    def _annotations(
-        self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
-    ) -> tuple[list[AnnotationRecord], list[str]]:
-        """The readable annotations of `asset`, and the `labels` text of each. Most texts pass through unopened."""
-        opening, typed = _OPENINGS[self.dataset.type], self.spec.encoding.typed
-        annotations, all_labels = [], []
-        for row in rows:
-            _, uid, category, text, labels, flawed = row
-            if flawed or typed or not text.startswith(opening):
-                try:
-                    annotation, labels = self._opened(asset, row, receipt)
-                except ContentsError as error:
-                    receipt.skipped_annotation(asset.name, uid, str(error))
+                annotations, labels = said[asset.pk] if asset.pk in said else self._repaired(asset, receipt)
+                if not labels:
+                    receipt.skipped_asset(asset.name, "none of its annotations can be read")
                     continue
-            else:
-                annotation = AnnotationRecord(uid, category, text)
+                image = self._image_inside(asset, receipt)
+                yield asset, _record(asset, annotations, image), labels
+
+    def _said(self, chunk: list[int]) -> dict[int, tuple[_Annotations, str]]:
+        """By asset, its annotations and their labels texts; only assets whose annotations can stay as they are."""
+        typed, said = self.spec.encoding.typed, {}
+        opening = _OPENINGS[self.dataset.type]
+        for found in assemble(chunk, normalized=self.spec.normalized, opening=opening):
+            if not found.whole:
+                continue
+            try:
+                parsed = records.parse_annotations(found.annotations) if typed else ()
+            except ContentsError:
+                continue
+            said[found.asset] = (found.annotations, parsed), found.labels
+        return said
+
+    def _repaired(self, asset: _AssetRow, receipt: PartReceipt) -> tuple[_Annotations, str]:
+        """The same for one asset, each annotation opened and repaired if need be; what cannot be read is left out."""
+        annotations, all_labels = [], []
+        for row in self._annotation_rows([asset.pk]):
+            try:
+                annotation, labels = self._opened(asset, row, receipt)
+            except ContentsError as error:
+                receipt.skipped_annotation(asset.name, row[1], str(error))
+                continue
             annotations.append(annotation)
             all_labels.append(labels)
-        return annotations, all_labels
+        return (records.dump_annotations(annotations), tuple(annotations)), "\n".join(all_labels)
 
     def _opened(self, asset: _AssetRow, row: tuple[Any, ...], receipt: PartReceipt) -> tuple[AnnotationRecord, str]:
-        """The annotation with typed contents, repaired if it is flawed, and its labels. Raises `ContentsError`."""
+        """The annotation, repaired if it is flawed, and its labels text. Raises `ContentsError`."""
         _, uid, category, text, labels, flawed = row
         parsed = contents_module.parse(text)
         if flawed:
@@ -232,10 +224,9 @@ class Source:
                 receipt.flawed_box(asset.name, uid, flaw)
             labels = contents_module.dump_labels(parsed)
             parsed = contents_module.normalize(parsed, **size) if self.spec.normalized else parsed
-            text = contents_module.dump(parsed)
         if not isinstance(parsed, _EXPECTED[self.dataset.type]):
             raise ContentsError(f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset.")
-        return AnnotationRecord(uid, category, text, parsed), labels
+        return AnnotationRecord(uid, category, parsed), labels
 
     def _image_inside(self, asset: _AssetRow, receipt: PartReceipt) -> bytes | None:
         if not self.spec.include_images or self.spec.encoding.images != "inside":
@@ -276,9 +267,27 @@ class _AssetRow(NamedTuple):
         return AssetName(self.uid, self.filename)
 
 
+_ASSET_COLUMNS = ("id", *_AssetRow._fields[1:])
+
+#: JSON array, and the same typed where the format needs it.
+_Annotations: TypeAlias = tuple[str, tuple[AnnotationRecord, ...]]
+
 _EXPECTED = {kind.value: kind.contents_type for kind in DatasetType}
 #: What the canonical text of each type begins with.
 _OPENINGS = {kind.value: f'{{"type":"{kind.contents_type.__name__}"' for kind in DatasetType}
+
+
+def _record(asset: _AssetRow, annotations: _Annotations, image: bytes | None) -> Record:
+    return Record(
+        asset.uid,
+        asset.member_name,
+        asset.filename,
+        asset.width,
+        asset.height,
+        *annotations,
+        asset.mime_type,
+        image,
+    )
 
 
 def _plain_rows(rows: QuerySet[Any, Any]) -> Iterator[tuple[Any, ...]]:

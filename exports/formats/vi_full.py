@@ -44,7 +44,7 @@ def line(record: Record) -> str:
     `id` is that of its first annotation; where there are several, `merged_from` has the id and category of each.
     `original_filename` is there only where the user calls the asset otherwise.
     """
-    first, annotations = record.annotations[0], record.annotations
+    first, annotations = record.parsed[0], record.parsed
     asset = f'"type":"Image","filename":{_quoted(record.filename)},"width":{record.width},"height":{record.height}'
     if record.original_filename != record.filename:
         asset += f',"original_filename":{_quoted(record.original_filename)}'
@@ -79,9 +79,9 @@ def _origins(annotations: Sequence[AnnotationRecord]) -> str:
 
 
 def _contents(annotations: Sequence[AnnotationRecord]) -> str:
-    if len(annotations) == 1 and not isinstance(annotations[0].parsed, Freeform):
-        return annotations[0].contents
-    return contents_module.dump(merged([annotation.parsed for annotation in annotations]))
+    if len(annotations) == 1 and not isinstance(annotations[0].contents, Freeform):
+        return contents_module.dump(annotations[0].contents)
+    return contents_module.dump(merged([annotation.contents for annotation in annotations]))
 
 
 def merged(contents: Sequence[Any]) -> Contents:

@@ -32,18 +32,12 @@ def line(record: Record) -> str:
 
     `original_filename` is there only where an archive cannot use the asset's own file name.
     """
-    annotations = ",".join(
-        [
-            f'{{"id":{_quoted(uid)},"category":{_category(category)},"contents":{contents}}}'
-            for uid, category, contents, _ in record.annotations
-        ]
-    )
     original = ""
     if record.original_filename != record.filename:
         original = f'"original_filename":{_quoted(record.original_filename)},'
     return (
         f'{{"asset_id":{_quoted(record.asset_id)},"filename":{_quoted(record.filename)},{original}'
-        f'"width":{record.width},"height":{record.height},"annotations":[{annotations}]}}'
+        f'"width":{record.width},"height":{record.height},"annotations":{record.annotations}}}'
     )
 
 
@@ -65,6 +59,3 @@ def _chunks(records: Iterable[Record]) -> Iterator[bytes]:
 def _joined(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
-
-def _category(category: str | None) -> str:
-    return "null" if category is None else _quoted(category)
