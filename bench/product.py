@@ -9,14 +9,14 @@ from django.conf import settings
 from bench.floor import scratch
 from bench.measure import Outcome
 from datasets.models import Dataset
-from exports import runner, splits
+from exports import planning, runner
 from exports.archive import ArchiveWriter
 from exports.dispatch import request_export
 from exports.models import ExportJob
 from exports.receipt import Receipt
-from exports.records import Options, Split
 from exports.sources import Source
 from exports.spec import ExportSpec
+from exports.writing import Writing
 from vi_portal.jobs.models import State
 
 
@@ -30,23 +30,24 @@ def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
     return {"assets": job.assets_written, "annotations": job.annotations_written, "size": job.size}
 
 
+class _Unwatched:
+    """No lease, no progress."""
+
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+
 def encoding_alone(dataset: Dataset, spec: ExportSpec) -> Outcome:
     """Rows to a zip: no job row, no progress, nothing read back. The receipt counts, for the source tells it."""
     path = scratch("alone.zip")
     spool = Path(settings.SPOOL_DIR)
     spool.mkdir(parents=True, exist_ok=True)
     with Source.open(dataset, spec) as source, Receipt(path.parent) as receipt:
-        [part] = splits.whole(source.annotated())
-        told = receipt.part("")
-        labels = source.labels() if spec.encoding.numbers else ()
-        options = Options(spec.normalized, spec.include_images, labels, spool)
-        split = Split("", len(part.ids), 0, source.records(part.ids, told))
+        plan = planning.plan(source, receipt, spool=spool)
         writer = ArchiveWriter(path)
-        for member in spec.encoding.encode(split, options):
-            writer.add(member)
-        if spec.include_images and spec.encoding.images == "beside":
-            for member, _ in source.images(part.ids, told):
-                writer.add(member)
+        writing = Writing(plan, source, receipt, writer, _Unwatched())  # type: ignore[arg-type]
+        for run in plan.runs:
+            writing.write_run(run)
         writer.close()
         return {"assets": receipt.assets_written, "size": path.stat().st_size}
 

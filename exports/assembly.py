@@ -13,11 +13,12 @@ from django.db import connections
 
 from datasets.models import Annotation, Asset
 
+
 class Assembled(NamedTuple):
     """One asset that has annotations. `annotations` is their JSON array, in the order of their rows.
 
-    `labels` has the labels text of each, one a line. `whole` is False where an annotation is flawed or opens otherwise than asked:
-    then the texts are not fit to be written.
+    `labels` has the labels text of each, one a line. `whole` is False where an annotation is flawed or opens
+    otherwise than asked: then the texts are not fit to be written.
     """
 
     asset: int
@@ -40,8 +41,8 @@ def assemble(assets: Sequence[int], *, normalized: bool, opening: str) -> Iterat
         assets=", ".join(["%s"] * len(assets)),
         length=len(opening),
     )
-    for asset, annotations, labels, broken in _fetched(statement, [opening, *assets]):
-        yield Assembled(asset, f"[{annotations}]", labels, not broken)
+    for asset, entries, labels, broken in _fetched(statement, [opening, *assets]):
+        yield Assembled(asset, f"[{entries}]", labels, not broken)
 
 
 def asset_rows(assets: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -53,7 +54,8 @@ def asset_rows(assets: Sequence[int], columns: Sequence[str]) -> list[tuple[Any,
 def _fetched(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connections["snapshot"].cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 # Before 3.44, SQLite's group_concat takes no ORDER BY: the rows come in the order of the index it is told to go by.

@@ -63,30 +63,12 @@ class LabelCounts:
 
     def _settle(self) -> None:
         counts = self._counts
-        for labels, times in _distinct("\n".join(self._pending)):
+        for labels, times in contents_module.tally_labels("\n".join(self._pending)):
             for label, count in labels.items():
                 known = label in counts or len(counts) < MAX_LABELS
                 counts[label if known else OTHER_LABELS] += count * times
         self._pending.clear()
         self._size = 0
-
-
-def _distinct(texts: str) -> Iterator[tuple[dict[str, int], int]]:
-    """What the labels texts, one a line, hold, in few pieces, and how often each piece is there.
-
-    Most labels recur with the same count, so the members of all objects are cut apart and each is decoded once. The
-    cut, after a comma and before a quote, is wrong where a label ends with a comma; then a piece is no JSON, and whole
-    texts are taken instead.
-    """
-    if not texts:
-        return
-    members = Counter(texts.replace("}\n{", ",")[2:-1].split(',"'))
-    try:
-        parsed = contents_module.parse_many_labels([f'{{"{member}}}' for member in members])
-    except msgspec.DecodeError:
-        members = Counter(texts.split("\n"))
-        parsed = contents_module.parse_many_labels(list(members))
-    yield from zip(parsed, members.values(), strict=True)
 
 
 class SpooledList:
@@ -205,10 +187,12 @@ class Receipt:
             spool.close()
 
     def part(self, name: str) -> PartReceipt:
-        """The receipt of the part `name`, to be filled."""
-        part = PartReceipt(self, name)
-        self.parts.append(part)
-        return part
+        """The receipt of the part `name`, to be filled. Parts are listed in the order they are first asked for."""
+        for part in self.parts:
+            if part.name == name:
+                return part
+        self.parts.append(PartReceipt(self, name))
+        return self.parts[-1]
 
     # What the parts, the source and the archive tell
 
@@ -235,8 +219,12 @@ class Receipt:
     def renamed(self, asset: AssetName, member_name: str) -> None:
         self._renamed.append({**asset._asdict(), "name_in_archive": member_name})
 
-    def wrote_member(self, written: Written) -> None:
-        self._members.append({"name": written.name, "size": written.size, "sha256": written.sha256})
+    def wrote_member(self, written: Written | None) -> None:
+        """A member is in the archive; None where there is more of it to come."""
+        if written is None:
+            return
+        known = {"sha256": written.sha256} if written.sha256 else {}
+        self._members.append({"name": written.name, "size": written.size, "crc32": f"{written.crc32:08x}", **known})
 
     # What has come of it
 

@@ -14,7 +14,7 @@ from datasets.contents import Contents, ContentsError
 Chunk: TypeAlias = bytes | bytearray | memoryview
 
 
-class AnnotationRecord(msgspec.Struct, frozen=True):
+class AnnotationRecord(msgspec.Struct, frozen=True, gc=False):
     """One annotation as it will be written, typed: boxes inside the image, of positive area, in the unit asked for."""
 
     id: str
@@ -43,21 +43,25 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """One part of an export, in the archive's folder `name`; the whole may be under "", in no folder.
+class Run:
+    """A stretch of one part of the export, to be encoded without knowing of the others.
 
-    `count` records were planned, holding `image_bytes` bytes of images if images are inside; a record that turns
-    out bad is left out of `records`, so there may be fewer.
+    It is the `number`th, from 0, `of` so many; the part is in the archive's folder `folder`, "" for none. A record
+    that turns out bad is left out of `records`: there may be none.
     """
 
-    name: str
-    count: int
-    image_bytes: int
+    folder: str
+    number: int
+    of: int
     records: Iterable[Record]
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == self.of - 1
 
     def path(self, name: str) -> str:
         """The name in the archive of this part's member `name`."""
-        return f"{self.name}/{name}" if self.name else name
+        return f"{self.folder}/{name}" if self.folder else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,16 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of the archive: its name and its bytes, pulled chunk by chunk. A chunk is used up before the next."""
+    """A file of the archive: its name and its bytes, pulled chunk by chunk. A chunk is used up before the next.
+
+    A file may come in several pieces, one after the other under the same name: each but the last has `more` to come.
+    """
 
     name: str
     chunks: Iterable[Chunk]
     compressed: bool = True
     expected: Expected | None = None
+    more: bool = False
 
 
 _annotations_decoder = msgspec.json.Decoder(tuple[AnnotationRecord, ...])

@@ -10,9 +10,8 @@ import errno
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,14 +22,14 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from datasets.models import DatasetType
-from exports import archive, splits, storage
+from exports import archive, planning, splits, storage
 from exports.archive import ArchiveWriter, Checked, DamagedArchive
-from exports.media import IMAGE_UNIT, Media
 from exports.models import ExportJob
-from exports.receipt import FILENAME, NO_ANNOTATIONS, Receipt
-from exports.records import Member, Options, Record, Split
+from exports.planning import NothingToWrite, Plan
+from exports.receipt import FILENAME, Receipt
+from exports.records import Member
 from exports.sources import Source
-from exports.splits import Part
+from exports.writing import Writing
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused, settle
 from vi_portal.jobs.progress import Progress
@@ -39,10 +38,6 @@ log = logging.getLogger(__name__)
 
 #: What the labels of an annotation count.
 _COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interactions"}
-
-
-class ExportFailed(Exception):
-    """The export cannot be had; the message is the sentence for the job's row."""
 
 
 def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> None:
@@ -84,60 +79,22 @@ def _files_aside(job: ExportJob) -> Iterator[tuple[Path, Path]]:
 
 def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
     with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
-        plan = _plan(source, receipt, spool, watch.progress)
+        watch.progress.enter("Planning", until=2, total=1)
+        plan = planning.plan(source, receipt, spool=spool)
         _write(plan, source, receipt, aside, watch, head=_head(job, source))
     checked = _check(aside, watch)
     watch.lease.check()
     _publish(job, aside, plan, receipt, checked, moment=source.moment)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    selected: int
-    parts: list[Part]
-    image_bytes: dict[str, int]
-    options: Options
-
-    @property
-    def records(self) -> int:
-        return sum(len(part.ids) for part in self.parts)
-
-
-def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> _Plan:
-    """Which assets go where. Raises `ExportFailed` when there is nothing to write."""
-    progress.enter("Planning", until=2, total=1)
-    spec = source.spec
-    for asset in source.unannotated():
-        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
-    for asset, texts in source.imageless():
-        receipt.skipped_pair(asset, "no image was uploaded", texts)
-    annotated = source.annotated()
-    if spec.validation_ratio is None:
-        parts = splits.whole(annotated)
-    else:
-        assert spec.seed is not None
-        parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
-    if not any(part.ids for part in parts):
-        wanted = "annotations and an image" if spec.encoding.paired else "annotations"
-        raise ExportFailed(
-            f"None of the {source.count_selected()} selected assets has {wanted}, so nothing was written. "
-            "Annotate some, or drop the filter."
-        )
-    images = {part.name: source.image_bytes(part.ids) if spec.include_images else 0 for part in parts}
-    labels = source.labels() if spec.encoding.numbers else ()
-    options = Options(spec.normalized, spec.include_images, labels, spool)
-    return _Plan(source.count_selected(), parts, images, options)
-
-
-def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch, *, head: dict[str, Any]) -> None:
+def _write(plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch, *, head: dict[str, Any]) -> None:
     """Write every member into the file `aside`, the receipt with its `head` last."""
-    units = plan.records + sum(plan.image_bytes.values()) // IMAGE_UNIT
-    watch.progress.enter("Writing annotations", until=80, total=units)
+    watch.progress.enter("Writing annotations", until=80, total=plan.steps)
     writer = ArchiveWriter(aside)
     try:
-        writing = _Writing(plan, source, receipt, writer, watch)
-        for part in plan.parts:
-            writing.write_part(part)
+        writing = Writing(plan, source, receipt, writer, watch)
+        for run in plan.runs:
+            writing.write_run(run)
         writing.write_members(source.spec.encoding.companions(plan.options))
         _account(plan, source, receipt)
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
@@ -147,37 +104,7 @@ def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: Wa
         writer.discard()
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """Takes the members of each part from source and encoder to the archive, and tells the receipt."""
-
-    plan: _Plan
-    source: Source
-    receipt: Receipt
-    archive: ArchiveWriter
-    watch: Watch
-
-    def write_part(self, part: Part) -> None:
-        spec, told = self.source.spec, self.receipt.part(part.name)
-        encoding, media = spec.encoding, Media(self.source, self.archive, self.receipt, self.watch)
-        split = Split(encoding.folder(part.name), len(part.ids), self.plan.image_bytes[part.name], ())
-        records = media.pair(part, split, told) if encoding.paired else self.source.records(part.ids, told)
-        split = replace(split, records=self._watched(records))
-        self.write_members(encoding.encode(split, self.plan.options))
-        if spec.include_images and encoding.images == "beside":
-            media.write_beside(part, split, told)
-
-    def write_members(self, members: Iterable[Member]) -> None:
-        for member in members:
-            self.receipt.wrote_member(self.archive.add(member))
-
-    def _watched(self, records: Iterable[Record]) -> Iterator[Record]:
-        for record in records:
-            yield record
-            self.watch.advance()
-
-
-def _account(plan: _Plan, source: Source, receipt: Receipt) -> None:
+def _account(plan: Plan, source: Source, receipt: Receipt) -> None:
     """Asked = written + skipped, or there is no export."""
     if receipt.assets_written + receipt.assets_skipped != plan.selected:
         raise AssertionError(
@@ -186,7 +113,7 @@ def _account(plan: _Plan, source: Source, receipt: Receipt) -> None:
         )
     if not receipt.assets_written:
         what = "annotations and their images" if source.spec.encoding.paired else "annotations"
-        raise ExportFailed(f"None of the {what} could be read, so nothing was written. The log names each.")
+        raise NothingToWrite(f"None of the {what} could be read, so nothing was written. The log names each.")
 
 
 def _head(job: ExportJob, source: Source) -> dict[str, Any]:
@@ -206,7 +133,7 @@ def _check(aside: Path, watch: Watch) -> Checked:
     return archive.check(aside, on_bytes=watch.advance)
 
 
-def _publish(job: ExportJob, aside: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
+def _publish(job: ExportJob, aside: Path, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
     """One rename makes the file visible, one update the row; if that is refused, the file goes."""
     key = storage.publish(aside)
     counts = {part.name: part.assets for part in receipt.parts}
@@ -238,7 +165,7 @@ def _publish(job: ExportJob, aside: Path, plan: _Plan, receipt: Receipt, checked
 
 def _told(job: ExportJob, error: Exception) -> str:
     """The sentence for the row; what nobody expected also goes to the log, with its trace."""
-    reason, expected = _reason(error), isinstance(error, ExportFailed)
+    reason, expected = _reason(error), isinstance(error, NothingToWrite)
     log.log(
         logging.INFO if expected else logging.ERROR,
         "Export %s failed: %s",
@@ -251,7 +178,7 @@ def _told(job: ExportJob, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ExportFailed):
+    if isinstance(error, NothingToWrite):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so the archive could not be written. Free some space, then retry."

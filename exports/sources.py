@@ -26,7 +26,7 @@ from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
 from exports import records, stems
-from exports.assembly import asset_rows, assemble
+from exports.assembly import assemble, asset_rows
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
@@ -104,9 +104,15 @@ class Source:
         """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""
         rows = _plain_rows(Annotation.objects.filter(asset__dataset=self.dataset).order_by().values_list("labels"))
         found: set[str] = set()
-        while texts := {text for (text,) in islice(rows, 10_000)}:
-            found.update(*contents_module.parse_many_labels(list(texts)))
+        while texts := "\n".join(text for (text,) in islice(rows, 10_000)):
+            for labels, _ in contents_module.tally_labels(texts):
+                found.update(labels)
         return tuple(sorted(found))
+
+    def image_sizes(self, ids: array[int]) -> array[int]:
+        """The size of the image of each asset of `ids`, in bytes."""
+        found = (size for chunk in _chunks(ids) for (size,) in asset_rows(chunk, ["size"]))
+        return array("q", found)
 
     def image_bytes(self, ids: array[int]) -> int:
         """The size of the images of the assets `ids`, in bytes."""

@@ -7,14 +7,14 @@ from json.encoder import encode_basestring as _quoted
 
 import msgspec
 
-from exports.records import Member, Options, Record, Split
+from exports.records import Member, Options, Record, Run
 
 _CHUNK_CHARACTERS = 256 * 1024
 
 
-def encode(split: Split, options: Options) -> Iterator[Member]:
-    """One member, `annotations.jsonl`: UTF-8, no BOM, a line feed after every record."""
-    yield Member(split.path("annotations.jsonl"), _chunks(split.records))
+def encode(run: Run, options: Options) -> Iterator[Member]:
+    """A piece of `annotations.jsonl`: UTF-8, no BOM, a line feed after every record."""
+    yield Member(run.path("annotations.jsonl"), _chunks(run.records), more=not run.is_last)
 
 
 def companions(options: Options) -> Iterator[Member]:
@@ -58,4 +58,3 @@ def _chunks(records: Iterable[Record]) -> Iterator[bytes]:
 
 def _joined(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
-
