@@ -233,6 +233,8 @@ def tally_labels(texts: str) -> Iterator[tuple[dict[str, int], int]]:
     try:
         parsed = parse_many_labels([f'{{"{piece}}}' for piece in pieces])
     except msgspec.DecodeError:
+        parsed = []
+    if len(parsed) != len(pieces):
         pieces = Counter(texts.split("\n"))
         parsed = parse_many_labels(list(pieces))
     yield from zip(parsed, pieces.values(), strict=True)
