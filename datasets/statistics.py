@@ -20,6 +20,8 @@ from datasets.filters import AssetFilter
 from datasets.models import Annotation, Asset, Dataset
 
 TOP_LABELS = 20
+#: The shortest bar there is, in percent: what is counted is seen.
+_SHORTEST = 0.75
 _A_DAY = 24 * 60 * 60
 
 
@@ -45,7 +47,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A phrase with its boxes, or an answer with its interactions, counted.
+    """A phrase with its boxes, an answer with its interactions, or a category with its annotations, counted.
 
     `share` is of the largest, 0 to 1; `tone` is the color of its boxes all over the dataset's pages.
     """
@@ -58,7 +60,7 @@ class Label:
     @property
     def width(self) -> str:
         """The length of its bar."""
-        return f"{100 * self.share:.2f}%"
+        return f"{max(100 * self.share, _SHORTEST if self.count else 0):.2f}%"
 
     @property
     def can_filter(self) -> bool:
@@ -73,6 +75,19 @@ class Labels:
     top: tuple[Label, ...] = ()
     distinct: int = 0
     total: int = 0
+
+    @property
+    def more(self) -> int:
+        return self.distinct - len(self.top)
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """The most frequent categories of annotations, how many there are, and how many annotations have none."""
+
+    top: tuple[Label, ...] = ()
+    distinct: int = 0
+    without: int = 0
 
     @property
     def more(self) -> int:
@@ -120,6 +135,16 @@ def labels_of(dataset: Dataset) -> Labels:
         labels = _distribution(dataset)
         cache.set(key, labels, _A_DAY)
     return labels
+
+
+def categories_of(dataset: Dataset) -> Categories:
+    """The distribution of the dataset's annotations over their categories."""
+    key = _key("categories", dataset)
+    categories: Categories | None = cache.get(key)
+    if categories is None:
+        categories = _categorized(dataset)
+        cache.set(key, categories, _A_DAY)
+    return categories
 
 
 def images_of(dataset: Dataset) -> Images | None:
@@ -170,13 +195,23 @@ def _distribution(dataset: Dataset) -> Labels:
     for text, times in rows:
         for label, count in parse_labels(text).items():
             counter[label] += count * times
+    return Labels(top=_ranked(counter), distinct=len(counter), total=sum(counter.values()))
+
+
+def _categorized(dataset: Dataset) -> Categories:
+    rows = Annotation.objects.filter(asset__dataset=dataset).order_by().values_list("category").annotate(Count("pk"))
+    counter: Counter[str] = Counter()
+    for category, times in rows.iterator(chunk_size=2000):
+        counter[category or ""] += times
+    without = counter.pop("", 0)
+    return Categories(top=_ranked(counter), distinct=len(counter), without=without)
+
+
+def _ranked(counter: Counter[str]) -> tuple[Label, ...]:
+    """The most frequent of what was counted."""
     ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:TOP_LABELS]
     largest = max(ranked[0][1], 1) if ranked else 1
-    return Labels(
-        top=tuple(Label(text, count, count / largest, rank % TONES) for rank, (text, count) in enumerate(ranked)),
-        distinct=len(counter),
-        total=sum(counter.values()),
-    )
+    return tuple(Label(text, count, count / largest, rank % TONES) for rank, (text, count) in enumerate(ranked))
 
 
 def _survey(dataset: Dataset) -> Images | None:

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from datasets.imports import runner
-from datasets.imports.models import ImportJob
+from datasets.models import ImportJob
 
 
 @shared_task(bind=True, name=ImportJob.task_name)

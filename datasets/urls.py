@@ -1,7 +1,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from datasets import pictures, removal_views, upload_views, views
+from datasets.views import browsing, pictures, removal, upload
 
 
 class UidConverter(StringConverter):
@@ -13,14 +13,14 @@ class UidConverter(StringConverter):
 register_converter(UidConverter, "uid")
 
 urlpatterns = [
-    path("", views.explorer, name="explorer"),
-    path("datasets/<uuid:pk>/", views.overview, name="dataset"),
-    path("datasets/<uuid:pk>/delete/", removal_views.delete_dataset, name="delete-dataset"),
-    path("datasets/<uuid:pk>/upload/", upload_views.upload, name="upload"),
-    path("imports/<uuid:pk>/cancel/", upload_views.cancel_import, name="cancel-import"),
-    path("datasets/<uuid:pk>/assets/", views.assets, name="assets"),
-    path("datasets/<uuid:pk>/assets/<uid:uid>/", views.asset, name="asset"),
-    path("datasets/<uuid:pk>/assets/<uid:uid>/delete/", removal_views.delete_asset, name="delete-asset"),
+    path("", browsing.explorer, name="explorer"),
+    path("datasets/<uuid:pk>/", browsing.overview, name="dataset"),
+    path("datasets/<uuid:pk>/delete/", removal.delete_dataset, name="delete-dataset"),
+    path("datasets/<uuid:pk>/upload/", upload.upload, name="upload"),
+    path("imports/<uuid:pk>/cancel/", upload.cancel_import, name="cancel-import"),
+    path("datasets/<uuid:pk>/assets/", browsing.assets, name="assets"),
+    path("datasets/<uuid:pk>/assets/<uid:uid>/", browsing.asset, name="asset"),
+    path("datasets/<uuid:pk>/assets/<uid:uid>/delete/", removal.delete_asset, name="delete-asset"),
     path("datasets/<uuid:pk>/assets/<uid:uid>/image", pictures.image, name="image"),
     path("datasets/<uuid:pk>/assets/<uid:uid>/thumbnail", pictures.thumbnail, name="thumbnail"),
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
+from django.http import HttpResponse
+from ninja import Status
 
-from datasets.addresses import dataset_at
+from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.models import Dataset
 from exports.api_downloads import download_url
 from exports.dispatch import request_export
@@ -13,18 +14,19 @@ from exports.schemas import ExportOut, ExportPage, export_out, parse_export
 from exports.spec import SpecError
 from vi_portal.api.auth import ApiRequest, require_export
 from vi_portal.api.errors import ApiError, not_found
+from vi_portal.api.held import held_back
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
 
-EXPORTS = "/workspaces/{organization_id}/datasets/{dataset_id}/datasetExports"
+EXPORTS = DS + "/datasetExports"
 
 #: How long an answer may be held back, in seconds: for a new export, and for one that is asked after.
 AT_START, AT_STATUS = 1.5, 25.0
 
 _BODY = {
     "requestBody": {
-        "required": True,
+        "required": False,
         "content": {
             "application/json": {
                 "schema": {
@@ -67,9 +69,12 @@ def create_export(request: ApiRequest, organization_id: str, dataset_id: str) ->
     require_export(request)
     try:
         job = request_export(parse_export(request.body), dataset=dataset, user=request.auth.membership.user)
+        wait_for_end(job, seconds=AT_START)
     except SpecError as error:
         raise ApiError(400, str(error)) from error
-    return _told_when_over(request, job, seconds=AT_START)
+    except ExportJob.DoesNotExist as error:
+        raise not_found("dataset", dataset_id) from error
+    return _told(request, job)
 
 
 @router.get(EXPORTS, response=answers(_200=ExportPage), exclude_none=True, tags=["Exports"])
@@ -85,30 +90,26 @@ def list_exports(
     return ExportPage(items=[_told(request, job) for job in jobs], next_page=next_page)
 
 
-@router.get(EXPORTS + "/{export_id}", response=answers(_200=ExportOut), exclude_none=True, tags=["Exports"])
-def get_export(request: ApiRequest, organization_id: str, dataset_id: str, export_id: str) -> ExportOut:
-    """How an export stands. While it is on its way the answer is held back, for 25 s at most."""
+@router.get(
+    EXPORTS + "/{export_id}", response=answers(_200=ExportOut, _307=ExportOut), exclude_none=True, tags=["Exports"]
+)
+def get_export(
+    request: ApiRequest, response: HttpResponse, organization_id: str, dataset_id: str, export_id: str
+) -> Status[ExportOut]:
+    """How an export stands. While it is on its way the answer is held back, for 25 s; then it sends the client here
+    again, ten times in a row."""
     job = _job_at(dataset_at(request, dataset_id), export_id)
-    return _told_when_over(request, job, seconds=AT_STATUS)
+    try:
+        status = held_back(request, response, job, seconds=AT_STATUS)
+    except ExportJob.DoesNotExist as error:
+        raise not_found("export", export_id) from error
+    return Status(status, _told(request, job))
 
 
 def _job_at(dataset: Dataset, named: str) -> ExportJob:
-    try:
-        job: ExportJob | None = ExportJob.objects.filter(dataset=dataset, pk=uuid.UUID(named)).first()
-    except ValueError:
-        job = None
-    if job is None:
-        raise not_found("export", named)
+    job = row_at(ExportJob.objects.filter(dataset=dataset), named, what="export")
     job.dataset = dataset
     return job
-
-
-def _told_when_over(request: ApiRequest, job: ExportJob, *, seconds: float) -> ExportOut:
-    try:
-        wait_for_end(job, seconds=seconds)
-    except ExportJob.DoesNotExist as error:
-        raise not_found("export", str(job.pk)) from error
-    return _told(request, job)
 
 
 def _told(request: ApiRequest, job: ExportJob) -> ExportOut:

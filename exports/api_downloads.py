@@ -41,7 +41,8 @@ def fetch_archive(request: ApiRequest, export_id: uuid.UUID, name: str) -> HttpR
     key = links.opened(request, subject=_subject(export_id))
     if not key.membership.may_export:
         raise ApiError(403, "You may not download exports any more. Ask an owner of the organization.")
-    datasets = Dataset.objects.filter(organization=key.membership.organization_id)
+    # An archive outlives its dataset until it expires.
+    datasets = Dataset.everything.filter(organization=key.membership.organization_id)
     job = ExportJob.objects.filter(pk=export_id, dataset__in=datasets).select_related("dataset").first()
     if job is None:
         raise ApiError(404, "This export is not here any more.")

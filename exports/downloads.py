@@ -22,6 +22,8 @@ from vi_portal.jobs.models import State
 
 log = logging.getLogger(__name__)
 
+_DATASET_GONE = "The dataset was deleted, and with it the job history, so there is no other link."
+
 
 class Refusal(Exception):
     """The archive is not given out: an HTTP status, what is wrong, and what to do."""
@@ -48,6 +50,8 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
     try:
         archive = _archive(request, job, signature)
     except Refusal as refusal:
+        if job.dataset.deleted_at:
+            refusal.rebuild, refusal.advice = False, _DATASET_GONE
         context = {"dataset": job.dataset, "job": job, "tab": "annotations", "refusal": refusal}
         return render(request, "exports/refused.html", context, status=refusal.status)
     return archive_response(request, job, archive)

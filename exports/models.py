@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import islice
 from typing import ClassVar
 
@@ -102,13 +101,6 @@ class ExportJob(Job):
         if self.assets_selected is None or self.assets_written is None:
             return None
         return self.assets_selected - self.assets_written
-
-    @property
-    def duration(self) -> timedelta | None:
-        """From the start of the last attempt to the end; None while there is no end, or was no start."""
-        if self.started_at is None or self.finished_at is None:
-            return None
-        return self.finished_at - self.started_at
 
     @property
     def archive_filename(self) -> str:

@@ -1,7 +1,6 @@
 """The story of one export: start, plan, write, check, publish, finish.
 
-Whatever goes wrong ends here, in one place: expected errors become the sentence in the job's row, unexpected ones
-go to the log once, and no file is left behind.
+Whatever goes wrong becomes the sentence in the job's row, and no file is left behind.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError
 from django.utils import timezone
 
 from datasets.models import DatasetType
@@ -30,8 +27,9 @@ from exports.receipt import FILENAME, Receipt
 from exports.records import Member
 from exports.sources import Source
 from exports.writing import Writing
-from vi_portal.jobs.lease import Lease, LeaseLost, Watch
-from vi_portal.jobs.models import Refused, settle
+from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.lease import Lease, Watch
+from vi_portal.jobs.models import Refused
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -42,23 +40,13 @@ _COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interaction
 
 def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> None:
     """Do the export `job_id`, if it is still to be done. Never raises for what can befall an export."""
-    try:
-        job = ExportJob.start(job_id, worker=worker)
-    except Refused:
-        log.info("Export %s is not waiting; nothing to do.", job_id, extra={"job": str(job_id)})
-        return
-    log.info("Export %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
     progress = progress or Progress()
-    try:
+
+    def work(job: ExportJob) -> None:
         with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, Watch(lease, progress))
-    except (LeaseLost, Refused):
-        log.info("Export %s was taken from this worker; its file is discarded.", job.pk)
-    except OperationalError:
-        log.exception("Export %s: the database failed; another attempt follows.", job.pk)
-        settle(job.release)
-    except Exception as error:
-        settle(partial(job.fail, _told(job, error)))
+
+    attempt(ExportJob, job_id, worker=worker, work=work, expected=NothingToWrite, reason=_reason)
 
 
 @contextmanager
@@ -163,21 +151,8 @@ def _publish(job: ExportJob, aside: Path, plan: Plan, receipt: Receipt, checked:
     )
 
 
-def _told(job: ExportJob, error: Exception) -> str:
-    """The sentence for the row; what nobody expected also goes to the log, with its trace."""
-    reason, expected = _reason(error), isinstance(error, NothingToWrite)
-    log.log(
-        logging.INFO if expected else logging.ERROR,
-        "Export %s failed: %s",
-        job.pk,
-        reason,
-        exc_info=not expected,
-        extra={"job": str(job.pk)},
-    )
-    return reason
-
-
 def _reason(error: Exception) -> str:
+    """The sentence for the row."""
     if isinstance(error, NothingToWrite):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from datasets.addresses import dataset_id, dataset_link
+from datasets.api.addresses import dataset_id, dataset_link
 from exports.conditions import conditions
 from exports.models import ExportJob
 from exports.registry import FORMATS
@@ -83,8 +83,9 @@ def export_out(job: ExportJob, *, download_url: DownloadUrl | None) -> ExportOut
 def parse_export(body: bytes) -> ExportSpec:
     """What the body of a request asks for. Raises `SpecError`.
 
-    Keys may be written in camelCase or snake_case, and a format as `ViJsonl` or `VI_JSONL`. `splitRatio` is the
-    share for training; `normalized` is true unless told otherwise; there are images only where asked for.
+    Keys may be written in camelCase or snake_case, and a format as `ViJsonl`, `VI_JSONL` or with the name of its
+    enumeration before it. `splitRatio` is the share for training; `normalized` is true unless told otherwise; there
+    are images only where asked for.
     """
     spec = _options_of(_decoded(body), "spec")
     options = _options_of(spec, "options")
@@ -129,7 +130,7 @@ def _format(given: object) -> str:
         return DEFAULT_FORMAT
     if not isinstance(given, str):
         raise SpecError("format", f"The format must be a text, one of: {', '.join(FORMATS)}.")
-    wanted = re.sub(r"[_\s-]", "", given).lower()
+    wanted = re.sub(r"[_\s-]", "", given.rpartition(".")[2]).lower()
     return next((key for key in FORMATS if key.lower() == wanted), given[:60])
 
 

@@ -21,8 +21,9 @@ from django_htmx.http import HttpResponseClientRedirect, retarget, trigger_clien
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
 from exports.dispatch import repeat_export, request_export
+from exports.export_rows import may_alter
 from exports.forms import ExportForm, formats_for
-from exports.history import history, may_alter
+from exports.history import history
 from exports.models import ExportJob
 from exports.preview import count, preview
 from exports.spec import SpecError

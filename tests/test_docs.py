@@ -67,13 +67,19 @@ def test_files_linked_exist(document: str) -> None:
 def tree() -> dict[str, list[str]]:
     """The names in the tree of ARCHITECTURE.md, by folder."""
     named: dict[str, list[str]] = {}
+    folders: list[str] = []
     drawn = (ROOT / "ARCHITECTURE.md").read_text().split("```")[1]
     for line in drawn.strip().splitlines():
-        if not line.startswith(" "):
-            folder = line.split()[0]
-            named[folder] = []
-        elif line.startswith("  ") and not line.startswith("   "):
-            named[folder] += re.split(r",\s*", line.strip().split("  ")[0])
+        depth, rest = divmod(len(line) - len(line.lstrip()), 2)
+        names = re.split(r",\s+", re.split(r"  |(?<!,) ", line.strip())[0])
+        if rest or depth > len(folders):
+            continue
+        folder = "".join(folders[:depth])
+        if depth:
+            named[folder] += names
+        if names[0].endswith("/"):
+            folders[depth:] = [names[0]]
+            named.setdefault(folder + names[0], [])
     return named
 
 
@@ -85,7 +91,9 @@ def test_files_of_the_tree_exist() -> None:
             assert any(path.exists() for path in found), f"{folder}{name}"
 
 
-@pytest.mark.parametrize("folder", ["vi_portal/", "datasets/", "exports/"])
+@pytest.mark.parametrize(
+    "folder", ["vi_portal/", "datasets/", "datasets/models/", "datasets/views/", "datasets/api/", "exports/"]
+)
 def test_modules_that_exist_are_in_the_tree(folder: str) -> None:
     usual = {"__init__", "apps", "urls", "wsgi"}
     modules = {path.stem for path in (ROOT / folder).glob("*.py")} - usual

@@ -10,15 +10,19 @@ from django.urls import URLPattern
 from ninja import NinjaAPI
 
 from vi_portal.api.errors import add_error_shapes
+from vi_portal.api.json_bodies import JsonBodies
 from vi_portal.api.routing import router
 
 #: The modules whose endpoints there are. Named, not imported: the frame knows nothing of its apps.
 ENDPOINTS = (
     "vi_portal.accounts.api",
-    "datasets.api",
-    "datasets.api_write",
-    "datasets.uploads.api",
-    "datasets.imports.api",
+    "datasets.api.datasets",
+    "datasets.api.assets",
+    "datasets.api.images",
+    "datasets.api.annotations",
+    "datasets.api.bulk_deletions",
+    "datasets.api.ingestion",
+    "datasets.api.imports",
     "exports.api",
 )
 
@@ -34,6 +38,7 @@ api = NinjaAPI(
     openapi_url="/api/openapi.json",
     # The page draws itself with inline styles. They are allowed there and nowhere else.
     docs_decorator=csp_update({"style-src": [SELF, UNSAFE_INLINE]}),
+    parser=JsonBodies(),
 )
 add_error_shapes(api)
 for _module in ENDPOINTS:

@@ -296,6 +296,11 @@ elif CELERY_BROKER_URL.startswith(("amqp://", "amqps://")):
 else:
     raise ImproperlyConfigured("Vi Portal cannot start: CELERY_BROKER_URL must be files://, redis:// or amqp://")
 
+# Reports of errors
+
+DEFAULT_EXCEPTION_REPORTER = "vi_portal.error_reports.MaskingReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "vi_portal.error_reports.AlwaysCareful"
+
 # Logs: one line an event on standard error.
 
 LOGGING: dict[str, Any] = {
@@ -321,6 +326,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
+        # Without the handlers that Django gives it, one of which writes past ours with DEBUG.
+        "django": {"level": "INFO"},
         # Anybody can send a wrong Host header; it is answered with 400 and is no event of ours.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"handlers": ["stderr"], "propagate": False},

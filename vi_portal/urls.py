@@ -4,6 +4,8 @@ from django.urls import include, path
 from vi_portal import routes
 from vi_portal.health import healthz
 
+handler400 = "vi_portal.bad_requests.bad_request"
+
 urlpatterns = [
     path("", include("datasets.urls")),
     path("", include("exports.urls")),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from datasets.imports.account import Problem, Summary, quoted
 from datasets.imports.files import FoundFile
-from datasets.imports.models import ImportSession, Policy
+from datasets.models import ImportSession, Policy
 
 
 class Rejected(Exception):

@@ -14,17 +14,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db import OperationalError
-
 from datasets.imports import policies, sessions
 from datasets.imports.account import Journal, Problem, Summary
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile
-from datasets.imports.models import ImportJob
 from datasets.imports.policies import Rehearsal, Rejected
-from vi_portal.jobs.lease import Lease, LeaseLost
-from vi_portal.jobs.models import Refused, settle
+from datasets.models import ImportJob
+from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -36,25 +34,7 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    try:
-        job = ImportJob.start(job_id, worker=worker)
-    except Refused:
-        log.info("Import %s is not waiting; nothing to do.", job_id, extra={"job": str(job_id)})
-        return
-    log.info("Import %s started, attempt %d.", job.pk, job.attempts, extra={"job": str(job.pk)})
-    try:
-        _import(job)
-    except (LeaseLost, Refused):
-        log.info("Import %s was taken from this worker.", job.pk)
-    except OperationalError:
-        log.exception("Import %s: the database failed; another attempt follows.", job.pk)
-        settle(job.release)
-    except Exception as error:
-        expected = isinstance(error, Rejected)
-        level = logging.INFO if expected else logging.ERROR
-        log.log(level, "Import %s failed: %s", job.pk, error, exc_info=not expected, extra={"job": str(job.pk)})
-        reason = _reason(error)
-        settle(lambda: job.fail(reason))
+    attempt(ImportJob, job_id, worker=worker, work=_import, expected=Rejected, reason=_reason)
 
 
 def _import(job: ImportJob) -> None:

@@ -18,8 +18,7 @@ from django.utils import timezone
 
 from datasets import names
 from datasets.imports.files import FoundFile
-from datasets.imports.models import ImportFile, ImportJob, ImportSession, Policy
-from datasets.models import Dataset
+from datasets.models import Dataset, ImportFile, ImportJob, ImportSession, Policy
 from datasets.uploads import bodies
 from datasets.uploads.bodies import BodyRefused
 from vi_portal.accounts.models import User

@@ -13,8 +13,7 @@ from django.db import transaction
 
 from datasets import images
 from datasets.decoding import ImageRefused, ImageTooLarge
-from datasets.models import Asset, Dataset, ImageFacts, NewAsset, new_uid
-from datasets.uploads.models import Code
+from datasets.models import Asset, Code, Dataset, ImageFacts, NewAsset, new_uid
 
 Outcome: TypeAlias = Literal["created", "replaced", "already_there"]
 

@@ -11,9 +11,9 @@ import google_crc32c
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
+from vi_portal.api.draining import drain
+
 _PIECE = 256 * 1024
-#: A refused body up to this size is read and dropped, so that its sender gets to read the refusal.
-_DRAINED = 16 * 1024 * 1024
 _SIGN_OF_LIFE_SECONDS = 5.0
 
 
@@ -48,10 +48,10 @@ def receive(
     """
     length = _length(request)
     if length > settings.UPLOAD_MAX_MB * 2**20:
-        _drain(request, length)
+        drain(request)
         raise WrongSize(413, f"“{name}” is larger than {settings.UPLOAD_MAX_MB} MiB, the most this portal takes.")
     if length != size:
-        _drain(request, length)
+        drain(request)
         raise WrongSize(400, f"“{name}” was announced with {size} bytes, but {length} were sent. Send the file meant.")
     received, crc, told_at = 0, 0, time.monotonic()
     try:
@@ -79,13 +79,3 @@ def _length(request: HttpRequest) -> int:
     if not text.isascii() or not text.isdigit():
         raise BodyRefused(411, "Send the file with its length: the Content-Length header is missing.")
     return int(text)
-
-
-def _drain(request: HttpRequest, length: int) -> None:
-    if length > _DRAINED:
-        return
-    try:
-        while request.read(_PIECE):
-            pass
-    except UnreadablePostError:
-        return

@@ -11,10 +11,9 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
-from datasets.models import Dataset
+from datasets.models import Code, Dataset, IngestionSession, IngestionSlot, SlotState
 from datasets.uploads import arrival, bodies
 from datasets.uploads.bodies import BodyRefused, WrongSize
-from datasets.uploads.models import Code, IngestionSession, IngestionSlot, SlotState
 from vi_portal.accounts.models import User
 
 _BATCH = 500

@@ -10,7 +10,7 @@ from django.test import Client
 
 from tests import cast
 from tests.conftest import signed_in
-from vi_portal.accounts.models import Membership, Organization, SecretKey, User
+from vi_portal.accounts.models import Membership, Organization, Role, SecretKey, User
 
 PAGE = "/settings/keys/"
 
@@ -51,6 +51,24 @@ def test_the_last_use_is_shown(as_ana: Client, ana: User) -> None:
 def test_a_key_needs_a_name(as_ana: Client, ana: User) -> None:
     assert "Give the key a name" in make(as_ana, ana.memberships.get(), name=" ")
     assert not SecretKey.objects.exists()
+
+
+def test_a_form_that_is_refused_keeps_what_was_chosen(as_ana: Client, ana: User) -> None:
+    second = Membership.objects.create(organization=cast.make_organization("Second"), user=ana, role=Role.VIEWER)
+    page = make(as_ana, second, name=" ", read_only="on")
+    assert re.search(rf'<option value="{second.pk}"\s+selected>', page)
+    assert re.search(r'name="read_only"\s+checked', page)
+
+
+def test_the_page_says_what_a_key_may(as_ana: Client, ana: User) -> None:
+    make(as_ana, ana.memberships.get(), name="All")
+    make(as_ana, ana.memberships.get(), name="Reader", read_only="on")
+    page = as_ana.get(PAGE).content.decode()
+    assert "a read-only key may look and export, and change nothing" in page
+    assert [may for may in ("All that you may", "Look and export") if f">{may}<" in page] == [
+        "All that you may",
+        "Look and export",
+    ]
 
 
 def test_nobody_makes_a_key_in_an_organization_of_others(as_ana: Client, chloe: User) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from datasets.models import Dataset
-from datasets.statistics import TOP_LABELS, Counts, counts_of, images_of, labels_of
+from datasets.statistics import TOP_LABELS, Counts, categories_of, counts_of, images_of, labels_of
 from tests import cast
 from vi_portal.accounts.models import Organization
 
@@ -48,6 +48,23 @@ def test_a_change_is_seen_at_once(valves: Dataset) -> None:
 )
 def test_none_and_all_are_never_rounded_to(assets: int, annotated: int, percent: int) -> None:
     assert Counts(assets=assets, annotated=annotated).percent == percent
+
+
+def test_categories_count_annotations_and_those_without_one(valves: Dataset) -> None:
+    asset = cast.make_asset(valves)
+    for category in ("Safety", "Quality", "Safety", None, ""):
+        cast.make_annotation(asset, category=category)
+    categories = categories_of(valves)
+    assert [(each.text, each.count, each.share) for each in categories.top] == [("Safety", 2, 1), ("Quality", 1, 0.5)]
+    assert (categories.distinct, categories.without) == (2, 2)
+
+
+def test_a_bar_is_seen_however_small_its_share(valves: Dataset) -> None:
+    asset = cast.make_asset(valves)
+    boxes = [(n, n, n + 9, n + 9) for n in range(300)]
+    cast.make_annotation(asset, cast.grounding("A valve", "valve", *boxes))
+    cast.make_annotation(asset, cast.grounding("A pump", "pump"))
+    assert [label.width for label in labels_of(valves).top] == ["100.00%", "0.75%"]
 
 
 def test_labels_count_boxes_and_come_largest_first(valves: Dataset) -> None:

@@ -1,7 +1,11 @@
-"""The whole portal as `make run` starts it, with its demo, and a real browser in front."""
+"""The whole portal as `make run` starts it, with its demo, and a real browser in front.
+
+Where DATABASE_URL names a PostgreSQL for the tests, the portal has a database of its own there; else SQLite.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -14,7 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +74,12 @@ class Portal:
 @contextmanager
 def running_portal(folder: Path) -> Iterator[Portal]:
     """A portal with the demo in it, over an empty folder, for as long as the block runs."""
+    with _own_database(folder), _serving(folder) as portal:
+        yield portal
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[Portal]:
     _manage(folder, "migrate", "--verbosity", "0")
     _manage(folder, "collectstatic", "--no-input", "--verbosity", "0")
     _manage(folder, "seed_demo", "--password", PASSWORD)
@@ -78,7 +90,7 @@ def running_portal(folder: Path) -> Iterator[Portal]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=ROOT,
-            env=_environment(folder) | {"PORT": str(port)},
+            env=environment(folder) | {"PORT": str(port)},
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
@@ -112,8 +124,36 @@ def sign_in(page: Page) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+@contextmanager
+def _own_database(folder: Path) -> Iterator[None]:
+    """On PostgreSQL, a database for the portal in `folder`, for as long as the block runs."""
+    own = _own_address(folder)
+    if not own:
+        yield
+        return
+    name = urlsplit(own).path.lstrip("/")
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _own_address(folder: Path) -> str:
+    """The database of the portal in `folder`, as a URL; empty for the SQLite that is the default."""
+    server = urlsplit(os.environ.get("DATABASE_URL", ""))
+    if not server.scheme.startswith("postgres"):
+        return ""
+    name = f"portal_{hashlib.blake2b(str(folder).encode(), digest_size=6).hexdigest()}"
+    return urlunsplit(server._replace(path=f"/{name}"))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the programs of the portal in `folder` are started with."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    if address := _own_address(folder):
+        kept["DATABASE_URL"] = address
     return kept | {"DATA_DIR": str(folder), "HTTPS": "off", "JOB_SWEEP_SECONDS": "1", "TENSORFLOW_WARM_UP": "off"}
 
 
@@ -121,7 +161,7 @@ def _manage(folder: Path, *arguments: str) -> str:
     run = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=_environment(folder),
+        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import cast
-from tests.datasets.importing import line
+from tests.datasets.imports.importing import line
 from tests.e2e.portal import Portal
 
 
@@ -44,6 +44,7 @@ def test_chosen_files_are_sent_with_an_outcome_each(page: Page, empty: str, file
     outcomes = page.locator("[data-upload-outcomes] li")
     expect(outcomes).to_have_count(4)
     expect(outcomes.first).to_contain_text("“c.jpg” is not an image that can be read.")
+    expect(outcomes.get_by_role("link", name="a.jpg")).to_be_visible()
     page.goto(f"{empty}/annotations/")
     row = page.locator("#job-history-table tbody").first
     expect(row).to_contain_text("Import")
@@ -53,7 +54,6 @@ def test_chosen_files_are_sent_with_an_outcome_each(page: Page, empty: str, file
 
 def test_dropped_files_are_sent_and_the_history_follows(page: Page, empty: str) -> None:
     page.goto(f"{empty}/annotations/")
-    page.locator("details.upload summary").click()
     dropped = page.evaluate_handle(
         """text => {
             const transfer = new DataTransfer();

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets.models import Dataset
+from datasets.removal import purge_deleted, remove_dataset
 from exports import storage
 from exports.models import ExportJob
 from tests import cast
@@ -176,6 +177,33 @@ def test_an_archive_that_is_gone_before_its_time(
 def test_the_way_out_of_a_wrong_link_is_not_to_rebuild(as_ana: Client, job: ExportJob) -> None:
     page = as_ana.get(reverse("download", args=[job.pk, "junk", "export.zip"])).content.decode()
     assert reverse("repeat-export", args=[job.pk]) not in page
+
+
+def test_a_link_outlives_its_dataset(as_ana: Client, ana: User, job: ExportJob, valves: Dataset) -> None:
+    remove_dataset(valves, by="Ana")
+    purge_deleted()
+    ExportJob.discard_leftovers()
+    assert as_ana.get(link(job, ana)).getvalue() == CONTENT
+
+
+@pytest.mark.parametrize("mishap", ["altered", "past its time", "archive gone"])
+def test_no_way_on_leads_to_a_deleted_dataset(
+    as_ana: Client, ana: User, job: ExportJob, valves: Dataset, settings: Any, mishap: str
+) -> None:
+    """Neither its job history nor a rebuilding of it is offered."""
+    url = link(job, ana)
+    remove_dataset(valves, by="Ana")
+    if mishap == "altered":
+        url = url.replace(storage.sign(job.pk, user_id=ana.pk), "junk")
+    if mishap == "past its time":
+        settings.DOWNLOAD_LINK_HOURS = -1
+    if mishap == "archive gone":
+        storage.delete(job.archive)
+    response = as_ana.get(url)
+    assert_a_page(response, 403 if mishap == "altered" else 410, "was deleted")
+    page = response.content.decode()
+    assert str(valves.pk) not in page
+    assert str(job.pk) not in page
 
 
 def test_no_archive_without_a_finished_job(as_ana: Client, ana: User, valves: Dataset) -> None:

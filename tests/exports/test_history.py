@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
-from exports.history import HistoryRow, history
+from exports.export_rows import ExportRow
+from exports.history import history
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
@@ -27,11 +28,11 @@ from vi_portal.accounts.models import Membership, Organization, Role, User
 from vi_portal.jobs.models import Worker
 
 
-def row_of(dataset: Dataset, user: User) -> HistoryRow:
+def row_of(dataset: Dataset, user: User) -> ExportRow:
     """The newest row, as `user` sees it."""
     membership = Membership.objects.get(user=user, organization=dataset.organization)
     row = history(dataset, membership, page=None).rows[0]
-    assert isinstance(row, HistoryRow)
+    assert isinstance(row, ExportRow)
     return row
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from vi.api.resources.datasets.types import DatasetExportFormat, DatasetExportSettings
 from vi.client.errors import ViAuthenticationError, ViValidationError
 
 from tests.sdk.conftest import Place
@@ -36,6 +37,31 @@ def test_a_dataset_is_downloaded_with_its_images(place: Place, tmp_path: Path) -
     lines = {path.stem for path in (tmp_path / dataset / "dump" / "annotations").glob("*.jsonl")}
     assert images == lines
     assert len(images) > 10
+
+
+def test_settings_may_be_a_dictionary_for_a_dataset_as_well(place: Place, tmp_path: Path) -> None:
+    client, dataset = place.client(), place.datasets["Gauge questions"]
+    wanted = {"format": DatasetExportFormat.VI_FULL, "options": {"split_ratio": 0.8}}
+    result = client.get_dataset(dataset, export_settings=wanted, save_dir=tmp_path)
+    assert set(result.splits) == {"training", "validation"}
+    assert result.annotation_count["training"] > result.annotation_count["validation"] > 0
+    result.info()
+
+
+def test_annotations_are_downloaded_as_tfrecord_and_over_what_was_there(place: Place, tmp_path: Path) -> None:
+    client, dataset = place.client(), place.datasets["BCCD questions"]
+    wanted = DatasetExportSettings(format=DatasetExportFormat.VI_TFRECORD)
+    client.annotations.download(dataset, save_dir=tmp_path)
+    kept = client.annotations.download(dataset, export_settings=wanted, save_dir=tmp_path)
+    assert not list(tmp_path.rglob("*.tfrecord")), "the client keeps what is there"
+    client.annotations.download(dataset, export_settings=wanted, save_dir=tmp_path, overwrite=True)
+    assert list(kept.save_path.rglob("*.tfrecord"))
+
+
+def test_a_full_export_is_no_download_of_annotations(place: Place, tmp_path: Path) -> None:
+    wanted = DatasetExportSettings(format=DatasetExportFormat.VI_FULL)
+    with pytest.raises(ViValidationError, match="ViFull"):
+        place.client().annotations.download(place.datasets[BCCD], export_settings=wanted, save_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from vi.client.errors import (
 
 from tests.sdk.conftest import Place
 
-IMAGES = 200
+IMAGES = 60
 
 
 @pytest.fixture

@@ -50,6 +50,26 @@ class OrganizationPage(WireSchema):
     next_page: str | None = None
 
 
+class CollaboratorOut(WireSchema):
+    """A member, and what it is called that it may do."""
+
+    user_id: str
+    name: str
+    workspace_role: str
+
+
+class CollaboratorPage(WireSchema):
+    items: list[CollaboratorOut]
+    next_page: str | None = None
+
+
+def collaborators_out(organization: Organization) -> CollaboratorPage:
+    """All members of `organization`: everybody may see all of its datasets. One query."""
+    members = organization.memberships.select_related("user").order_by("pk")
+    told = [CollaboratorOut(user_id=str(m.user_id), name=m.user.display_name, workspace_role=m.role) for m in members]
+    return CollaboratorPage(items=told)
+
+
 def organization_out(organization: Organization) -> OrganizationOut:
     """The wire's view of `organization`; two queries."""
     datasets = organization.datasets.order_by("created_at", "pk").values_list("pk", "updated_at")

@@ -15,6 +15,9 @@ from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from vi_portal.api.draining import drain
+from vi_portal.logs import masked
+
 #: Addresses of the API. An error under one of them is for a program.
 _PREFIXES = ("workspaces", "api", "plans", "dryRuns")
 
@@ -48,9 +51,9 @@ def is_api_path(path: str) -> bool:
 
 
 def error_response(status: int, message: str = "") -> HttpResponse:
-    """An error in the one shape; with the usual sentence for its status where `message` is empty."""
+    """An error in the one shape, without keys; with the usual sentence for its status where `message` is empty."""
     sentence = message or _SENTENCES.get(status) or f"{HTTPStatus(status).phrase}."
-    response = JsonResponse({"message": sentence}, status=status)
+    response = JsonResponse({"message": masked(sentence)}, status=status)
     if status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = "Bearer"
     return response
@@ -64,7 +67,8 @@ def message_response(response: HttpResponseBase) -> HttpResponseBase:
     for name in ("Allow", "Retry-After", "Content-Range", "Accept-Ranges", "ETag"):
         if name in response.headers:
             shaped[name] = response.headers[name]
-    response.close()
+    # Not closed here: that would end the request for whoever waits for its end, twice.
+    shaped._resource_closers += response._resource_closers  # type: ignore[attr-defined]
     return shaped
 
 
@@ -78,12 +82,15 @@ def add_error_shapes(api: NinjaAPI) -> None:
         return error_response(400, " ".join(map(_sentence, error.errors)))
 
     def told_by_ninja(request: HttpRequest, error: Any) -> HttpResponse:
-        return error_response(error.status_code, str(error))
+        if isinstance(error.__cause__, ApiError):  # what our own reading of bodies said
+            return refused(request, error.__cause__)
+        return error_response(error.status_code)
 
     def absent(request: HttpRequest, error: Any) -> HttpResponse:
         return error_response(404)
 
     def too_large(request: HttpRequest, error: Any) -> HttpResponse:
+        drain(request)
         return error_response(413)
 
     api.add_exception_handler(ApiError, refused)
@@ -94,5 +101,7 @@ def add_error_shapes(api: NinjaAPI) -> None:
 
 
 def _sentence(error: dict[str, Any]) -> str:
-    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path", "header"))
-    return f"{place or 'The body'}: {error['msg']}."
+    source, *place = map(str, error["loc"])
+    if source == "body":
+        place = place[1:]  # The first is what our own code calls the body.
+    return f"{'.'.join(place) or 'The body'}: {error['msg']}."

@@ -19,6 +19,23 @@ from vi_portal.api.errors import ApiError
 
 PARAMETER = "credential"
 
+#: What the API's document says of an address that takes a file and opens to a signed link alone.
+TAKES_A_FILE = {
+    "parameters": [
+        {
+            "in": "query",
+            "name": PARAMETER,
+            "required": True,
+            "schema": {"type": "string"},
+            "description": "Stands in the address that was given out for this upload.",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+}
+
 _FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 

@@ -12,6 +12,7 @@ from django.utils.log import log_response
 
 from vi_portal.api.errors import error_response, is_api_path, message_response
 from vi_portal.api.request_ids import current
+from vi_portal.logs import masked
 
 HEADER = "X-Request-Id"
 
@@ -26,7 +27,8 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
-        request_id = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
+        acceptable = _ACCEPTABLE.fullmatch(given) and given == masked(given)
+        request_id = given if acceptable else uuid.uuid4().hex
         current.set(request_id)
         response = self._get_response(request)
         if is_api_path(request.path_info):

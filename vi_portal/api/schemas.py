@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+
+
+def camel_case(name: str) -> str:
+    """`crc32c` for `crc32c` and `sizeBytes` for `size_bytes`; digits begin no word."""
+    first, *more = name.split("_")
+    return first + "".join(map(str.capitalize, more))
 
 
 class WireSchema(BaseModel):
@@ -15,7 +20,7 @@ class WireSchema(BaseModel):
     Not ninja's own `Schema`: that one looks every field up as a template would, 2 ms for each asset of a list.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(alias_generator=camel_case, populate_by_name=True, extra="ignore")
 
 
 class Message(BaseModel):
@@ -46,6 +51,12 @@ class ResourceMetadata(WireSchema):
 def milliseconds(moment: datetime | None) -> int:
     """`moment` in whole milliseconds since the epoch; 0 for none."""
     return 0 if moment is None else int(moment.timestamp() * 1000)
+
+
+def finished(moment: datetime) -> Conditions:
+    """The conditions of an operation that is over."""
+    told = Condition(condition="Finished", status="Reached", last_transition_time=milliseconds(moment))
+    return Conditions(conditions=[told])
 
 
 def resource_metadata(

@@ -95,6 +95,13 @@ class Job(models.Model):
     def is_active(self) -> bool:
         return self.state in ACTIVE
 
+    @property
+    def duration(self) -> timedelta | None:
+        """From the start of the last attempt to the end; None while there is no end, or was no start."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
     # Verbs
 
     def ring(self) -> None:

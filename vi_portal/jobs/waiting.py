@@ -18,13 +18,13 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.03, 0.25
 _places = BoundedSemaphore(max(settings.EXPORT_WAITERS, 1))
 
 
-def wait_for_end(job: Job, *, seconds: float) -> None:
-    """Wait until `job` is over, for at most `seconds`; `job` has its fresh row then.
+def wait_for_end(job: Job, *, seconds: float) -> bool:
+    """Wait until `job` is over, for at most `seconds`; `job` has its fresh row then. True if that was in vain.
 
     Returns at once where it is over, or too many wait already. Raises `DoesNotExist` where it was deleted.
     """
     if not job.is_active or not settings.EXPORT_WAITERS or not _places.acquire(blocking=False):
-        return
+        return False
     try:
         deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
         while job.is_active and time.monotonic() < deadline:
@@ -34,3 +34,4 @@ def wait_for_end(job: Job, *, seconds: float) -> None:
     finally:
         _places.release()
     job.refresh_from_db()
+    return job.is_active

@@ -19,7 +19,7 @@ from exports.formats import vi_full
 from exports.models import ExportJob
 from exports.spec import ExportSpec, SpecError
 from tests import cast
-from tests.datasets.importing import imported
+from tests.datasets.imports.importing import imported
 from tests.exports.reading import archive_path, export, leftovers, members, receipt
 from tests.exports.vi_loader import Loader, paired, vi_loader
 

@@ -1,0 +1,133 @@
+"""The API's assets. Every change needs a full key of an editor or owner."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from django.db.models import Count
+from django.http import HttpResponse
+from ninja import Status
+
+from datasets import removal
+from datasets.api.addresses import ASSET, DS, asset_at, dataset_at
+from datasets.api.images import image_link
+from datasets.api.schemas.assets import AssetCount, AssetOut, AssetPage, NewName, asset_out
+from datasets.api.texts import checked_name
+from datasets.models import Annotation, Asset, Dataset
+from vi_portal.api.auth import ApiRequest, require_edit
+from vi_portal.api.errors import ApiError, not_found
+from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
+from vi_portal.api.routing import answers, router
+
+MAX_FILENAME = 1024
+
+SortBy = Literal["default", "assetId", "filename", "lastModified.contents", "metadata.fileSize"]
+_COLUMNS = {
+    "assetId": ("uid",),
+    "filename": ("filename", "pk"),
+    "lastModified.contents": ("updated_at", "pk"),
+    "metadata.fileSize": ("size", "pk"),
+}
+
+
+@router.get(DS + "/assets:count", response=answers(_200=AssetCount), tags=["Assets"])
+def count_assets(request: ApiRequest, organization_id: str, dataset_id: str) -> AssetCount:
+    """How many assets there are. Filters are accepted and not applied."""
+    return AssetCount(count=dataset_at(request, dataset_id).assets.count())
+
+
+@router.get(DS + "/assets", response=answers(_200=AssetPage), tags=["Assets"])
+def list_assets(
+    request: ApiRequest,
+    organization_id: str,
+    dataset_id: str,
+    s: PageSize = DEFAULT_SIZE,
+    p: str = "",
+    contents: str = "",
+    sortBy: SortBy = "default",  # noqa: N803 - the client's own name
+    o: Literal["asc", "desc"] = "asc",
+) -> HttpResponse:
+    """The assets, in the order they were added unless `sortBy` says otherwise.
+
+    Filters are accepted and not applied. From `s=1000` on, everything comes in one page: the client cannot fetch
+    a second one. With `contents=y`, each asset has an address where its image can be fetched without a key.
+    """
+    dataset = dataset_at(request, dataset_id)
+    order, descending = _COLUMNS.get(sortBy, ("pk",)), o == "desc"
+    size = dataset.assets.count() + MAX_SIZE if s >= MAX_SIZE and not p else min(s, MAX_SIZE)
+    assets, next_page = page_of(dataset.assets.all(), order=order, size=size, token=p, descending=descending)
+    counts = _annotation_counts(dataset, assets)
+    page = AssetPage(
+        items=[
+            asset_out(
+                each,
+                dataset=dataset,
+                annotations=counts.get(each.pk, 0),
+                link=image_link(request, each) if contents == "y" else None,
+            )
+            for each in assets
+        ],
+        next_page=next_page,
+    )
+    # Rendered here, not by the framework: a page may hold all the assets there are.
+    return HttpResponse(page.model_dump_json(by_alias=True, exclude_none=True), content_type="application/json")
+
+
+@router.get(ASSET, response=answers(_200=AssetOut), exclude_none=True, tags=["Assets"])
+def get_asset(
+    request: ApiRequest, organization_id: str, dataset_id: str, asset_id: str, contents: str = ""
+) -> AssetOut:
+    """One asset; with `contents=y`, with an address where its image can be fetched without a key."""
+    dataset = dataset_at(request, dataset_id)
+    asset = asset_at(dataset, asset_id)
+    link = image_link(request, asset) if contents == "y" else None
+    return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), link=link)
+
+
+@router.delete(ASSET, response=answers(_204=None, refusals=(403,)), tags=["Assets"])
+def delete_asset(request: ApiRequest, organization_id: str, dataset_id: str, asset_id: str) -> Status[None]:
+    """Delete the asset with its image and annotations."""
+    require_edit(request)
+    dataset = dataset_at(request, dataset_id)
+    asset = asset_at(dataset, asset_id)
+    removal.remove_assets(dataset, dataset.assets.filter(pk=asset.pk))
+    return Status(204, None)
+
+
+@router.post(ASSET + "/name", response=answers(_200=AssetOut, refusals=(403,)), tags=["Assets"])
+def rename_asset(request: ApiRequest, organization_id: str, dataset_id: str, asset_id: str, given: NewName) -> AssetOut:
+    """Another file name, in exports as well."""
+    require_edit(request)
+    dataset = dataset_at(request, dataset_id)
+    return _renamed(dataset, asset_at(dataset, asset_id), given)
+
+
+@router.post(
+    DS + "/assetFiles/{path:filename}/name", response=answers(_200=AssetOut, refusals=(403, 409)), tags=["Assets"]
+)
+def rename_asset_file(
+    request: ApiRequest, organization_id: str, dataset_id: str, filename: str, given: NewName
+) -> AssetOut:
+    """Another file name for the asset called `filename`, of which there must be one alone."""
+    require_edit(request)
+    dataset = dataset_at(request, dataset_id)
+    called = list(dataset.assets.filter(filename=filename.replace("\x00", ""))[:2])
+    if not called:
+        raise not_found("asset", filename)
+    if len(called) > 1:
+        raise ApiError(409, f"Several assets are called “{filename[:200]}”. Name the one meant by its id.")
+    return _renamed(dataset, called[0], given)
+
+
+def _renamed(dataset: Dataset, asset: Asset, given: NewName) -> AssetOut:
+    dataset.rename_asset(asset, checked_name(given.filename, limit=MAX_FILENAME, what="A file name"))
+    return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), link=None)
+
+
+def _annotation_counts(dataset: Dataset, assets: list[Asset]) -> dict[int, int]:
+    """How many annotations each of `assets` has; one query."""
+    if not assets:
+        return {}
+    lowest, highest = min(each.pk for each in assets), max(each.pk for each in assets)
+    counted = Annotation.objects.filter(asset__dataset=dataset, asset__gte=lowest, asset__lte=highest)
+    return dict(counted.values_list("asset").annotate(Count("pk")))

@@ -1,0 +1,1 @@
+"""The pages of datasets: views, and what they show."""

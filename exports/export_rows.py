@@ -1,0 +1,126 @@
+"""An export as a row of the job history: its warnings in words, and what this person may do with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.urls import reverse
+
+from exports import storage
+from exports.job_rows import JobRow
+from exports.models import ExportJob
+from exports.receipt import NO_ANNOTATIONS
+from vi_portal.accounts.models import Membership
+from vi_portal.jobs.models import State
+
+#: How many kinds of warnings the row itself tells; its details have them all.
+_TOLD_AT_ONCE = 2
+
+#: How each kind of warning is told, for one and for several.
+_TOLD = {
+    ("annotations", "skipped"): ("1 annotation skipped", "{} annotations skipped"),
+    ("boxes", "clamped"): ("1 box cut to its image", "{} boxes cut to their image"),
+    ("boxes", "degenerate"): ("1 box without area left out", "{} boxes without area left out"),
+    ("images", "missing"): ("1 image missing", "{} images missing"),
+    ("images", "damaged"): ("1 damaged image", "{} damaged images"),
+    ("images", "oriented"): (
+        "1 image with an EXIF orientation, not applied",
+        "{} images with an EXIF orientation, not applied",
+    ),
+}
+
+
+def may_alter(job: ExportJob, membership: Membership) -> bool:
+    """Whether this member may cancel or delete `job`: editors any, others who may export their own."""
+    return membership.may_edit or (membership.may_export and job.user_id == membership.user_id)
+
+
+@dataclass(frozen=True)
+class ExportRow(JobRow[ExportJob]):
+    """One export, as its row shows it."""
+
+    kind: ClassVar[str] = "Export"
+    nobody: ClassVar[str] = "The command line"
+
+    @property
+    def verdict(self) -> str:
+        if not self.warnings:
+            return ""
+        told, more = ", ".join(self.warnings[:_TOLD_AT_ONCE]), len(self.warnings) - _TOLD_AT_ONCE
+        return f"Finished with warnings: {told}" + (f", and {more} more" if more > 0 else "")
+
+    @property
+    def has_written(self) -> bool:
+        return self.job.assets_written is not None
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What went otherwise than asked, counted, one phrase a kind."""
+        found: dict[str, Any] = self.job.warnings
+        skipped = {why: n for why, n in found.get("skipped", {}).items() if why != NO_ANNOTATIONS}
+        told = [f"{_number(count)} skipped ({why})" for why, count in skipped.items()]
+        for group in ("annotations", "boxes", "images"):
+            for kind, count in found.get(group, {}).items():
+                one, many = _TOLD.get((group, kind), (f"1 {kind} in {group}", f"{{}} {kind} in {group}"))
+                told.append(one if count == 1 else many.format(_number(count)))
+        return told
+
+    @property
+    def examples(self) -> list[str]:
+        """The first few warnings, each naming its asset."""
+        return list(self.job.warnings.get("examples", []))
+
+    @property
+    def unannotated(self) -> int:
+        """How many of the selected assets had no annotations."""
+        return int(self.job.warnings.get("skipped", {}).get(NO_ANNOTATIONS, 0))
+
+    @property
+    def expires(self) -> str:
+        """When the archive goes, from now; empty where there is none."""
+        if not self.job.has_archive or self.job.expires_at is None:
+            return ""
+        return f"in {_left(self.job.expires_at - self.now)}"
+
+    @property
+    def download_url(self) -> str:
+        """The signed link to the archive, this user's own; empty where there is none to have."""
+        job = self.job
+        if not (job.has_archive and self.membership.may_export):
+            return ""
+        signature = storage.sign(job.pk, user_id=self.membership.user_id)
+        return reverse("download", args=[job.pk, signature, job.archive_filename])
+
+    @property
+    def may_cancel(self) -> bool:
+        return self.job.is_active and may_alter(self.job, self.membership)
+
+    @property
+    def may_delete(self) -> bool:
+        return not self.job.is_active and may_alter(self.job, self.membership)
+
+    @property
+    def repeat_label(self) -> str:
+        """What asking again is called; empty where it makes no sense."""
+        if not self.membership.may_export:
+            return ""
+        if self.job.has_expired:
+            return "Rebuild"
+        return "Retry" if self.job.state == State.FAILED else ""
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _left(span: timedelta) -> str:
+    """The time left, in whole units of its largest."""
+    minutes = span.total_seconds() / 60
+    for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        if minutes >= size:
+            count = round(minutes / size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "under a minute"

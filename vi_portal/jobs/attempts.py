@@ -1,0 +1,55 @@
+"""One attempt at a job: taken, worked on, and settled whatever befalls it."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from django.db import OperationalError
+from django.utils.text import capfirst
+
+from vi_portal.jobs.lease import LeaseLost
+from vi_portal.jobs.models import Job, Refused, settle
+
+log = logging.getLogger(__name__)
+
+J = TypeVar("J", bound=Job)
+
+
+def attempt(
+    kind: type[J],
+    job_id: uuid.UUID,
+    *,
+    worker: str,
+    work: Callable[[J], None],
+    expected: type[Exception],
+    reason: Callable[[Exception], str],
+) -> None:
+    """Take the job `job_id` and do `work` on it, if it is still to be done. Never raises for what can befall a job.
+
+    What `work` raises becomes the sentence in the row, by `reason`; what is not `expected` also goes to the log, with
+    its trace. If the database fails, another attempt follows.
+    """
+    called = capfirst(str(kind._meta.verbose_name))
+    traced = {"job": str(job_id)}
+    try:
+        job = kind.start(job_id, worker=worker)
+    except Refused:
+        log.info("%s %s is not waiting; nothing to do.", called, job_id, extra=traced)
+        return
+    log.info("%s %s started, attempt %d.", called, job_id, job.attempts, extra=traced)
+    try:
+        work(job)
+    except (LeaseLost, Refused):
+        log.info("%s %s was taken from this worker.", called, job_id, extra=traced)
+    except OperationalError:
+        log.exception("%s %s: the database failed; another attempt follows.", called, job_id, extra=traced)
+        settle(job.release)
+    except Exception as error:
+        told, foreseen = reason(error), isinstance(error, expected)
+        level = logging.INFO if foreseen else logging.ERROR
+        log.log(level, "%s %s failed: %s", called, job_id, told, exc_info=not foreseen, extra=traced)
+        settle(partial(job.fail, told))
