@@ -14,8 +14,8 @@ from exports.sources import Source
 from exports.splits import Part
 
 
-class NothingToWrite(Exception):
-    """No selected asset makes a record; the message is a sentence for the person who asked."""
+class ExportFailed(Exception):
+    """The export cannot be had; the message is the sentence for the job's row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan(source: Source, receipt: Receipt, *, spool: Path) -> Plan:
-    """The plan for `source`; `receipt` hears of the assets that make no record. Raises `NothingToWrite`."""
+    """The plan for `source`; `receipt` hears of the assets that make no record. Raises `ExportFailed`."""
     spec = source.spec
     for asset in source.unannotated():
         receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
@@ -53,7 +53,7 @@ def plan(source: Source, receipt: Receipt, *, spool: Path) -> Plan:
         parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
     if not any(part.ids for part in parts):
         wanted = "annotations and an image" if spec.encoding.paired else "annotations"
-        raise NothingToWrite(
+        raise ExportFailed(
             f"None of the {selected} selected assets has {wanted}, so nothing was written. "
             "Annotate some, or drop the filter."
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -29,6 +29,7 @@ _MAX_EXAMPLES = 20
 _PENDING_CHARACTERS = 2 * 1024 * 1024
 
 _json = msgspec.json.Encoder()
+_raw_values = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class AssetName(NamedTuple):
@@ -51,6 +52,11 @@ class LabelCounts:
         self._size += len(texts)
         if self._size >= _PENDING_CHARACTERS:
             self._settle()
+
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        for label, count in counts.items():
+            known = label in self._counts or len(self._counts) < MAX_LABELS
+            self._counts[label if known else OTHER_LABELS] += count
 
     def as_dict(self) -> dict[str, int]:
         """Every label with its count, most frequent first."""
@@ -82,6 +88,11 @@ class SpooledList:
         self._spool.write((b",\n  " if self.count else b"\n  ") + _json.encode(value))
         self.count += 1
 
+    def extend(self, text: bytes) -> None:
+        """Append every value of another list's `chunks`."""
+        for value in _raw_values.decode(text):
+            self.append(value)
+
     def chunks(self) -> Iterator[bytes]:
         """The whole list as JSON."""
         self._spool.seek(0)
@@ -92,6 +103,31 @@ class SpooledList:
 
     def close(self) -> None:
         self._spool.close()
+
+
+class PartShare(msgspec.Struct):
+    """What a `Share` says of one part."""
+
+    name: str
+    assets: int
+    annotations: int
+    images: int
+    labels: dict[str, int]
+
+
+class Share(msgspec.Struct):
+    """What the receipt of one shard tells the receipt of the whole; lists are JSON texts."""
+
+    parts: list[PartShare]
+    skipped: dict[str, int]
+    noted: dict[str, dict[str, int]]
+    examples: list[str]
+    lost_annotations: int
+    lost_images: int
+    lost_labels: dict[str, int]
+    skipped_list: msgspec.Raw
+    warnings: msgspec.Raw
+    renamed: msgspec.Raw
 
 
 class PartReceipt:
@@ -149,6 +185,12 @@ class PartReceipt:
 
     def renamed(self, asset: AssetName, member_name: str) -> None:
         self._receipt.renamed(asset, member_name)
+
+    def absorb(self, share: PartShare) -> None:
+        self.assets += share.assets
+        self.annotations += share.annotations
+        self.images += share.images
+        self.labels.add_counts(share.labels)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -225,6 +267,38 @@ class Receipt:
             return
         known = {"sha256": written.sha256} if written.sha256 else {}
         self._members.append({"name": written.name, "size": written.size, "crc32": f"{written.crc32:08x}", **known})
+
+    # Shards
+
+    def share(self) -> Share:
+        """All that was told so far, but for the members, which only the archive knows."""
+        return Share(
+            parts=[PartShare(part.name, **part.summary()) for part in self.parts],
+            skipped=dict(self._skipped),
+            noted={group: dict(kinds) for group, kinds in self._noted.items()},
+            examples=self._examples,
+            lost_annotations=self._lost_annotations,
+            lost_images=self._lost_images,
+            lost_labels=self._lost_labels.as_dict(),
+            skipped_list=msgspec.Raw(b"".join(self._skipped_list.chunks())),
+            warnings=msgspec.Raw(b"".join(self._warnings.chunks())),
+            renamed=msgspec.Raw(b"".join(self._renamed.chunks())),
+        )
+
+    def absorb(self, share: Share) -> None:
+        """Take over what another receipt was told, as if it had been told to this one next."""
+        for part in share.parts:
+            self.part(part.name).absorb(part)
+        self._skipped.update(share.skipped)
+        for group, kinds in share.noted.items():
+            self._noted.setdefault(group, Counter()).update(kinds)
+        self._examples += share.examples[: _MAX_EXAMPLES - len(self._examples)]
+        self._lost_annotations += share.lost_annotations
+        self._lost_images += share.lost_images
+        self._lost_labels.add_counts(share.lost_labels)
+        self._skipped_list.extend(bytes(share.skipped_list))
+        self._warnings.extend(bytes(share.warnings))
+        self._renamed.extend(bytes(share.renamed))
 
     # What has come of it
 

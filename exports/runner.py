@@ -5,7 +5,6 @@ Whatever goes wrong becomes the sentence in the job's row, and no file is left b
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import uuid
@@ -19,17 +18,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from datasets.models import DatasetType
-from exports import archive, planning, splits, storage
-from exports.archive import ArchiveWriter, Checked, DamagedArchive
+from exports import archive, planning, shards, splits, storage
+from exports.archive import ArchiveWriter, Checked
 from exports.models import ExportJob
-from exports.planning import NothingToWrite, Plan
+from exports.planning import ExportFailed, Plan
+from exports.reasons import sentence
 from exports.receipt import FILENAME, Receipt
 from exports.records import Member
 from exports.sources import Source
 from exports.writing import Writing
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease, Watch
-from vi_portal.jobs.models import Refused
+from vi_portal.jobs.models import Refused, Worker
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, Watch(lease, progress))
 
-    attempt(ExportJob, job_id, worker=worker, work=work, expected=NothingToWrite, reason=_reason)
+    attempt(ExportJob, job_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
 
 
 @contextmanager
@@ -69,24 +69,28 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
     with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
         watch.progress.enter("Planning", until=2, total=1)
         plan = planning.plan(source, receipt, spool=spool)
-        _write(plan, source, receipt, aside, watch, head=_head(job, source))
+        _write(job, plan, source, receipt, aside, watch)
     checked = _check(aside, watch)
     watch.lease.check()
     _publish(job, aside, plan, receipt, checked, moment=source.moment)
 
 
-def _write(plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch, *, head: dict[str, Any]) -> None:
-    """Write every member into the file `aside`, the receipt with its `head` last."""
+def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch) -> None:
+    """Write every member into the file `aside`, the receipt last."""
     watch.progress.enter("Writing annotations", until=80, total=plan.steps)
     writer = ArchiveWriter(aside)
     try:
         writing = Writing(plan, source, receipt, writer, watch)
-        for run in plan.runs:
-            writing.write_run(run)
+        groups = shards.deal(plan, records_a_shard=settings.EXPORT_SHARD_RECORDS)
+        if len(groups) > 1 and Worker.slots_alive() > 1:
+            shards.write_with_others(job, writing, groups)
+        else:
+            for run in plan.runs:
+                writing.write_run(run)
         writing.write_members(source.spec.encoding.companions(plan.options))
         _account(plan, source, receipt)
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
-        writer.add(Member(FILENAME, receipt.chunks(head=head, counted=counted)))
+        writer.add(Member(FILENAME, receipt.chunks(head=_head(job, source), counted=counted)))
         writer.close()
     finally:
         writer.discard()
@@ -101,7 +105,7 @@ def _account(plan: Plan, source: Source, receipt: Receipt) -> None:
         )
     if not receipt.assets_written:
         what = "annotations and their images" if source.spec.encoding.paired else "annotations"
-        raise NothingToWrite(f"None of the {what} could be read, so nothing was written. The log names each.")
+        raise ExportFailed(f"None of the {what} could be read, so nothing was written. The log names each.")
 
 
 def _head(job: ExportJob, source: Source) -> dict[str, Any]:
@@ -148,18 +152,4 @@ def _publish(job: ExportJob, aside: Path, plan: Plan, receipt: Receipt, checked:
         receipt.assets_written,
         checked.size,
         extra={"job": str(job.pk)},
-    )
-
-
-def _reason(error: Exception) -> str:
-    """The sentence for the row."""
-    if isinstance(error, NothingToWrite):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full, so the archive could not be written. Free some space, then retry."
-    if isinstance(error, DamagedArchive):
-        return "The archive did not read back as it was written, so it was not published. Check the disk, then retry."
-    return (
-        "Something unexpected went wrong; the log has the details under this export's id. "
-        "Retry, or tell your administrator."
     )

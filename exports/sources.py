@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.core.files.storage import default_storage
-from django.db import connections, transaction
+from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Case, F, QuerySet, Sum, When
 from django.db.models.functions import Collate, Now
 from isal import isal_zlib
@@ -55,6 +55,40 @@ class Pair(NamedTuple):
     labels: str
 
 
+class ViewGone(Exception):
+    """The dataset cannot be seen as the other worker sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The dataset as one worker sees it, for another to see it likewise.
+
+    PostgreSQL can share what a transaction sees (`snapshot`). Elsewhere it is the same as long as the dataset's
+    `revision` is, which every change of its assets and annotations moves on.
+    """
+
+    revision: int
+    snapshot: str
+
+    @staticmethod
+    def exported() -> str:
+        if connections["snapshot"].vendor != "postgresql":
+            return ""
+        with connections["snapshot"].cursor() as cursor:
+            cursor.execute("SELECT pg_export_snapshot()")
+            (snapshot,) = cursor.fetchone()
+        return str(snapshot)
+
+    def adopt(self) -> None:
+        """See what is shared, in the transaction that just began."""
+        if self.snapshot:
+            try:
+                with connections["snapshot"].cursor() as cursor:
+                    cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot])
+            except (DataError, ProgrammingError, OperationalError) as error:
+                raise ViewGone("The snapshot is gone.") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What one dataset holds at one moment, as far as `spec` asks for it."""
@@ -62,14 +96,27 @@ class Source:
     dataset: Dataset
     spec: ExportSpec
     moment: datetime
+    revision: int
 
     @classmethod
     @contextmanager
-    def open(cls, dataset: Dataset, spec: ExportSpec) -> Iterator[Source]:
-        """A source that sees the dataset as it is now, until the block ends."""
+    def open(cls, dataset: Dataset, spec: ExportSpec, *, view: View | None = None) -> Iterator[Source]:
+        """A source that sees the dataset as it is now, until the block ends; or as whoever shared `view` sees it.
+
+        Raises `ViewGone` where that is not to be had any more.
+        """
         with transaction.atomic(using="snapshot"):
+            if view is not None:
+                view.adopt()
             rows = Dataset.objects.using("snapshot").filter(pk=dataset.pk)
-            yield cls(dataset, spec, rows.values_list(Now(), flat=True).get())
+            moment, revision = rows.values_list(Now(), "revision").get()
+            if view is not None and view.revision != revision:
+                raise ViewGone("The dataset was changed since the export began.")
+            yield cls(dataset, spec, moment, revision)
+
+    def share_view(self) -> View:
+        """What lets another worker see the dataset as it is here, while this source is open."""
+        return View(self.revision, View.exported())
 
     # The plan
 
