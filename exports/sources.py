@@ -26,7 +26,7 @@ from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
 from exports import records, stems
-from exports.assembly import assemble, asset_rows
+from exports.assembly import Assembled, assemble, asset_rows
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
@@ -230,28 +230,25 @@ class Source:
 
     def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str]]:
         for chunk in _chunks(ids):
-            said = self._said(chunk)
+            opening = _OPENINGS[self.dataset.type]
+            found = {one.asset: one for one in assemble(chunk, normalized=self.spec.normalized, opening=opening)}
             for asset in self._asset_rows(chunk):
-                annotations, labels = said[asset.pk] if asset.pk in said else self._repaired(asset, receipt)
+                annotations, labels = self._said(found.get(asset.pk)) or self._repaired(asset, receipt)
                 if not labels:
                     receipt.skipped_asset(asset.name, "none of its annotations can be read")
                     continue
                 image = self._image_inside(asset, receipt)
                 yield asset, _record(asset, annotations, image), labels
 
-    def _said(self, chunk: list[int]) -> dict[int, tuple[_Annotations, str]]:
-        """By asset, its annotations and their labels texts; only assets whose annotations can stay as they are."""
-        typed, said = self.spec.encoding.typed, {}
-        opening = _OPENINGS[self.dataset.type]
-        for found in assemble(chunk, normalized=self.spec.normalized, opening=opening):
-            if not found.whole:
-                continue
-            try:
-                parsed = records.parse_annotations(found.annotations) if typed else ()
-            except ContentsError:
-                continue
-            said[found.asset] = (found.annotations, parsed), found.labels
-        return said
+    def _said(self, found: Assembled | None) -> tuple[_Annotations, str] | None:
+        """The annotations of an asset and their labels texts, if they can stay as they are."""
+        if found is None or not found.whole:
+            return None
+        try:
+            parsed = records.parse_annotations(found.annotations) if self.spec.encoding.typed else ()
+        except ContentsError:
+            return None
+        return (found.annotations, parsed), found.labels
 
     def _repaired(self, asset: _AssetRow, receipt: PartReceipt) -> tuple[_Annotations, str]:
         """The same for one asset, each annotation opened and repaired if need be; what cannot be read is left out."""
