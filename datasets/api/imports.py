@@ -11,16 +11,19 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
+from datasets.api.metadata import merged
 from datasets.api.schemas.imports import (
     FileReceipt,
     FilesIn,
     FilesOut,
+    FilesSample,
     FileUpload,
     ImportIn,
     ImportLogs,
     ImportOut,
     ImportPage,
     StatusChange,
+    files_sample,
     import_out,
 )
 from datasets.api.signed_uploads import slot_opened
@@ -58,7 +61,7 @@ def open_import(request: ApiRequest, organization_id: str, dataset_id: str, give
             Policy(policies.on_bad_annotation), Policy(policies.on_bad_file), Policy(policies.on_overwritten)
         ),
         upload_before=_moment(before) if before else None,
-        attributes=given.metadata.attributes,
+        attributes=merged({}, given.metadata.attributes, what="The import's metadata.attributes"),
     )
     session.refresh_from_db()
     return Status(201, import_out(session, dataset))
@@ -101,6 +104,12 @@ def get_import_logs(request: ApiRequest, organization_id: str, dataset_id: str, 
     return ImportLogs(items=[] if job is None else [*([job.failure] if job.failure else []), *job.problems])
 
 
+@router.get(IMP + "/{session_id}/filesSample", response=answers(_200=FilesSample), tags=["Imports"])
+def get_files_sample(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> FilesSample:
+    """The first files that were announced: whether each is here, and what could not be used of it."""
+    return files_sample(_session_at(dataset_at(request, dataset_id), session_id))
+
+
 @router.post(IMP + "/{session_id}/files", response=answers(_200=FilesOut, refusals=(403, 409)), tags=["Imports"])
 def announce_files(
     request: ApiRequest, organization_id: str, dataset_id: str, session_id: str, given: FilesIn
@@ -125,18 +134,18 @@ def announce_files(
 def change_import_status(
     request: ApiRequest, organization_id: str, dataset_id: str, session_id: str, given: StatusChange
 ) -> ImportOut:
-    """Say that all files are here (`FilesInserted` is `Reached`), or that they will not come (`FailedReach`)."""
+    """Say that all files are here (`FilesInserted` is `Reached`), or that they will not come (`FailedReach`).
+
+    `{"spec": {"status": "Cancelled"}}` cancels the import: what its job has written stays.
+    """
     require_edit(request)
     dataset = dataset_at(request, dataset_id)
     session = _session_at(dataset, session_id)
-    told = next((each for each in given.status.conditions if each.condition == "FilesInserted"), None)
-    if told is None or told.status == "Waiting":
-        raise ApiError(400, "Only “FilesInserted” can be told, as “Reached” or “FailedReach”.")
     try:
-        if told.status == "Reached":
-            wait_for_end(sessions.start(session), seconds=HANDED_IN_SECONDS)
+        if given.spec is not None:
+            sessions.cancel(session, by=request.auth.membership.user.display_name)
         else:
-            sessions.give_up(session, reason=told.reason if told.reason in _REASONS else "UserUploadErrored")
+            _follow(session, given)
     except SessionRefused as error:
         raise ApiError(409, str(error)) from error
     except ImportJob.DoesNotExist as error:
@@ -161,6 +170,18 @@ def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**
     except SessionRefused as error:
         raise ApiError(409, str(error)) from error
     return FileReceipt(name=slot.name, size_bytes=slot.size)
+
+
+def _follow(session: ImportSession, given: StatusChange) -> None:
+    """Do what the sender of the files says of them."""
+    conditions = given.status.conditions if given.status else []
+    told = next((each for each in conditions if each.condition == "FilesInserted"), None)
+    if told is None or told.status == "Waiting":
+        raise ApiError(400, "Only “FilesInserted” can be told, as “Reached” or “FailedReach”.")
+    if told.status == "Reached":
+        wait_for_end(sessions.start(session), seconds=HANDED_IN_SECONDS)
+    else:
+        sessions.give_up(session, reason=told.reason if told.reason in _REASONS else "UserUploadErrored")
 
 
 def _url(request: ApiRequest, slot: ImportFile) -> str:

@@ -22,6 +22,7 @@ from datasets.models import Dataset, ImportFile, ImportJob, ImportSession, Polic
 from datasets.uploads import bodies
 from datasets.uploads.bodies import BodyRefused
 from vi_portal.accounts.models import User
+from vi_portal.jobs.models import Refused
 
 #: A session is open for its files this long at most, whatever its client asks for.
 LONGEST = timedelta(hours=24)
@@ -146,6 +147,18 @@ def give_up(session: ImportSession, *, reason: str) -> None:
             "All files of this import are here already, and it has begun. Cancel it in the job history."
         )
     session.refresh_from_db()
+
+
+def cancel(session: ImportSession, *, by: str) -> None:
+    """End the session, or its job if that has begun; what was written stays. Raises `SessionRefused` if it is over."""
+    job = ImportJob.objects.filter(session=session).first()
+    if job is None:
+        give_up(session, reason="CancelledByUser")
+        return
+    try:
+        job.cancel(by=by)
+    except Refused as error:
+        raise SessionRefused("This import is over, so it cannot be cancelled.") from error
 
 
 def files_of(session: ImportSession) -> list[FoundFile]:

@@ -126,6 +126,20 @@ def test_who_asks_while_the_job_is_on_its_way_is_held_back_and_sent_here_again(
     assert conditions(held.json()["status"]) == {"Complete": "Waiting", "FilesInserted": "Reached"}
 
 
+def test_a_whole_folder_of_an_export_may_be_sent(ana: User, valves: Dataset) -> None:
+    sender = Sender(client_of(ana), valves)
+    files = {"export.json": b'{"dataset": "Valves"}', "metadata.json": b'{"name": "Valves"}'}
+    job = sender.send(a_jsonl=lines(said("One")), **files)
+    assert (job.state, captions(valves)) == (State.FINISHED, ["One"])
+    logs = sender.client.get(sender.at("/logs")).json()["items"]
+    assert [sentence.partition(" ")[0] for sentence in logs[:2]] == ["“export.json”", "“metadata.json”"]
+
+
+def test_a_file_on_its_own_is_read_whatever_it_is_called(ana: User, valves: Dataset) -> None:
+    job = Sender(client_of(ana), valves).send(**{"metadata.json": lines(said("One"))})
+    assert (job.state, captions(valves)) == (State.FINISHED, ["One"])
+
+
 def test_telling_twice_that_all_is_here_makes_one_job(ana: User, valves: Dataset) -> None:
     sender = Sender(client_of(ana), valves)
     sender.send(a_jsonl=lines(said("One")))
@@ -288,3 +302,32 @@ def test_annotations_of_another_type_are_refused(ana: User, valves: Dataset) -> 
     job = sender.send(a_jsonl=lines(said("One")))
     assert job.state == State.FAILED
     assert not other.assets.exists()
+
+
+def test_files_are_told_with_what_could_not_be_used_of_them(ana: User, valves: Dataset) -> None:
+    cast.make_asset(valves)
+    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
+    sender.announce(late_jsonl=b"x")
+    assert [each["status"] for each in sender.client.get(sender.at("/filesSample")).json()["items"]] == ["Waiting"]
+    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
+    sender.send(good_jsonl=lines(said("One")), bad_jsonl=lines(b"{", said("Two", id="a2")))
+    sample = sender.client.get(sender.at("/filesSample")).json()
+    assert (sample["total"], {each["status"] for each in sample["items"]}) == (2, {"Uploaded"})
+    problems = {each["name"]: each["problems"] for each in sample["items"]}
+    assert ["not valid JSON" in "".join(problems[name]) for name in ("good.jsonl", "bad.jsonl")] == [False, True]
+    assert all(sentence.startswith(f"{name}:") for name, told in problems.items() for sentence in told)
+
+
+def test_an_import_is_cancelled_before_and_after_it_began(ana: User, valves: Dataset) -> None:
+    cancelled = {"spec": {"status": "Cancelled"}}
+    early = Sender(client_of(ana), valves)
+    told = sent(early.client, "PATCH", early.at("/status"), cancelled).json()["status"]["conditions"]
+    assert [each["reason"] for each in told if each["status"] == "FailedReach"] == ["CancelledByUser"]
+    late = Sender(client_of(ana), valves)
+    [slot] = late.announce(a_jsonl=lines(said("One"))).json()["files"].values()
+    late.put(slot, lines(said("One")))
+    late.tell()
+    told = sent(late.client, "PATCH", late.at("/status"), cancelled).json()["status"]["conditions"]
+    assert [each["condition"] for each in told if each["status"] == "FailedReach"] == ["Cancelled by Ana."]
+    again = sent(late.client, "PATCH", late.at("/status"), cancelled)
+    assert (again.status_code, "is over" in message(again)) == (409, True)
