@@ -12,18 +12,17 @@ from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.api.metadata import merged
+from datasets.api.schemas.import_files import FilesSample, files_sample
 from datasets.api.schemas.imports import (
     FileReceipt,
     FilesIn,
     FilesOut,
-    FilesSample,
     FileUpload,
     ImportIn,
     ImportLogs,
     ImportOut,
     ImportPage,
     StatusChange,
-    files_sample,
     import_out,
 )
 from datasets.api.signed_uploads import slot_opened
