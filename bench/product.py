@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connections
 
 from bench.floor import scratch
 from bench.measure import Outcome
 from datasets.models import Dataset
-from exports import runner, splits
+from exports import planning, runner, shards
 from exports.archive import ArchiveWriter
 from exports.dispatch import request_export
-from exports.models import ExportJob
+from exports.models import ExportJob, ExportShard
 from exports.receipt import Receipt
-from exports.records import Options, Split
 from exports.sources import Source
 from exports.spec import ExportSpec
-from vi_portal.jobs.models import State
+from exports.writing import Writing
+from vi_portal.jobs.models import State, Worker
 
 
 def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
@@ -30,23 +36,57 @@ def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
     return {"assets": job.assets_written, "annotations": job.annotations_written, "size": job.size}
 
 
+def shared_job(dataset: Dataset, spec: ExportSpec, *, workers: int) -> Outcome:
+    """The same, shared by so many workers, each a process of its own."""
+    names = [f"bench-{number}" for number in range(workers)]
+    for name in names:
+        Worker.sign_in(name)
+    connections.close_all()
+    others = [_fork(partial(_write_shards, name)) for name in names[1:]]
+    try:
+        return whole_job(dataset, spec)
+    finally:
+        for pid in others:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+        Worker.objects.all().delete()
+
+
+def _fork(work: Callable[[], None]) -> int:
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        work()
+    return pid
+
+
+def _write_shards(name: str) -> None:
+    """What a worker does that hears of every shard, until it is killed."""
+    while True:
+        waiting = ExportShard.open_to_all().filter(state=State.QUEUED).order_by("number")
+        for pk in list(waiting.values_list("pk", flat=True)):
+            shards.run(pk, worker=name)
+        time.sleep(0.02)
+
+
+class _Unwatched:
+    """No lease, no progress."""
+
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+
 def encoding_alone(dataset: Dataset, spec: ExportSpec) -> Outcome:
     """Rows to a zip: no job row, no progress, nothing read back. The receipt counts, for the source tells it."""
     path = scratch("alone.zip")
     spool = Path(settings.SPOOL_DIR)
     spool.mkdir(parents=True, exist_ok=True)
     with Source.open(dataset, spec) as source, Receipt(path.parent) as receipt:
-        [part] = splits.whole(source.annotated())
-        told = receipt.part("")
-        labels = source.labels() if spec.encoding.numbers else ()
-        options = Options(spec.normalized, spec.include_images, labels, spool)
-        split = Split("", len(part.ids), 0, source.records(part.ids, told))
+        plan = planning.plan(source, receipt, spool=spool)
         writer = ArchiveWriter(path)
-        for member in spec.encoding.encode(split, options):
-            writer.add(member)
-        if spec.include_images and spec.encoding.images == "beside":
-            for member, _ in source.images(part.ids, told):
-                writer.add(member)
+        writing = Writing(plan, source, receipt, writer, _Unwatched())  # type: ignore[arg-type]
+        for run in plan.runs:
+            writing.write_run(run)
         writer.close()
         return {"assets": receipt.assets_written, "size": path.stat().st_size}
 

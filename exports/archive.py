@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from isal import isal_zlib
 from isal.igzip_lib import IsalError
 
-from exports.records import Chunk, Member
+from exports.records import Chunk, Expected, Member
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -48,11 +48,28 @@ class DamagedArchive(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the archive holds under `name`: uncompressed bytes, and their SHA-256."""
+    """What the archive holds under `name`: uncompressed bytes, their CRC-32, and where it is known their SHA-256."""
 
     name: str
     size: int
+    crc32: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A member's bytes as they lie in an archive, or a part of them with `more` to come.
+
+    `size` and `crc` are of what went in, `stored` is how many bytes came of it.
+    """
+
+    name: str
+    compressed: bool
+    size: int
+    crc: int
+    stored: int
+    more: bool = False
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,35 @@ class _Entry:
     offset: int
 
 
+def write_piece(member: Member, write: Callable[[Chunk], object]) -> Piece:
+    """Pull `member`'s chunks and `write` what is to lie in an archive for them.
+
+    Raises `UnexpectedBytes`, or whatever the chunks raise, when some of it was written.
+    """
+    deflate = isal_zlib.compressobj(1, wbits=-15) if member.compressed else None
+    crc = size = stored = 0
+    for chunk in member.chunks:
+        crc = isal_zlib.crc32(chunk, crc)
+        size += len(chunk)
+        out = chunk if deflate is None else deflate.compress(chunk)
+        stored += len(out)
+        write(out)
+    if deflate is not None:
+        # What ends on a whole byte, with the stream still open, can be followed by another stream's beginning.
+        out = deflate.flush(isal_zlib.Z_FULL_FLUSH if member.more else isal_zlib.Z_FINISH)
+        stored += len(out)
+        write(out)
+    expected = member.expected
+    if expected and (crc, size) != (expected.crc32, expected.size):
+        raise UnexpectedBytes(
+            f"{member.name} has {size} bytes with CRC {crc:08x}; "
+            f"{expected.size} bytes with CRC {expected.crc32:08x} were stored."
+        )
+    # SHA-256 costs more than the rest of copying; bytes whose size and CRC hold keep the hash they came with.
+    sha256 = expected.sha256 if expected else ""
+    return Piece(member.name, member.compressed, size, crc, stored, member.more, sha256)
+
+
 class ArchiveWriter:
     """Writes members to a new file, one at a time. `close` completes the archive; without it there is none."""
 
@@ -83,22 +129,35 @@ class ArchiveWriter:
         self._file: BinaryIO = path.open("wb", buffering=_READ)
         self._directory: IO[bytes] = tempfile.SpooledTemporaryFile(_READ, "w+b", dir=str(path.parent))
         self._count = 0
+        self._open: _Entry | None = None
 
-    def add(self, member: Member) -> Written:
-        """Pull `member`'s chunks into the archive.
+    def add(self, member: Member) -> Written | None:
+        """Pull `member`'s chunks into the archive. None while there is more of it to come.
 
         Raises `UnexpectedBytes`, or whatever the chunks raise; the archive is then as if it had not been added.
         """
-        start = self._file.tell()
+        start, before = self._file.tell(), self._open
         try:
-            return self._add(member, start)
+            # Sizes known beforehand are written once; others are filled in when the chunks are through.
+            known = member.expected if not member.compressed and not member.more else None
+            self._begin(member.name, member.compressed, known)
+            return self._end(write_piece(member, self._file.write), filled=known is not None)
         except BaseException:
             self._file.seek(start)
             self._file.truncate()
+            self._open = before
             raise
+
+    def append(self, piece: Piece, stored: Iterable[Chunk]) -> Written | None:
+        """The same for what was made a `piece` elsewhere; `stored` are its bytes."""
+        self._begin(piece.name, piece.compressed, None)
+        for chunk in stored:
+            self._file.write(chunk)
+        return self._end(piece, filled=False)
 
     def close(self) -> None:
         """Write the central directory and close the file."""
+        self._only(None)
         start = self._file.tell()
         self._directory.seek(0)
         while block := self._directory.read(_READ):
@@ -118,43 +177,39 @@ class ArchiveWriter:
         self._file.close()
         self._directory.close()
 
-    def _add(self, member: Member, start: int) -> Written:
-        name, method = member.name.encode(), _DEFLATED if member.compressed else _STORED
-        expected = member.expected
-        # Sizes known beforehand are written once; others are filled in when the chunks are through.
-        known = expected is not None and not member.compressed
-        header = (expected.crc32, expected.size, expected.size) if expected and known else (0, 0, 0)
-        self._file.write(_local_header(name, method, *header))
-        body = self._file.tell()
-        crc, size, sha256 = self._copy_chunks(member)
-        end = self._file.tell()
-        if expected and (crc, size) != (expected.crc32, expected.size):
-            raise UnexpectedBytes(
-                f"{member.name} has {size} bytes with CRC {crc:08x}; "
-                f"{expected.size} bytes with CRC {expected.crc32:08x} were stored."
-            )
-        if not known:
-            self._file.seek(start)
-            self._file.write(_local_header(name, method, crc, size, end - body))
-            self._file.seek(end)
-        self._note(_Entry(member.name, method, crc, size, end - body, start))
-        return Written(member.name, size, sha256)
+    def _begin(self, name: str, compressed: bool, known: Expected | None) -> None:
+        """Write the local header, unless the member of this name is still open."""
+        self._only(name)
+        if self._open is not None:
+            return
+        header = (known.crc32, known.size, known.size) if known else (0, 0, 0)
+        self._open = _Entry(name, _DEFLATED if compressed else _STORED, *header, self._file.tell())
+        self._file.write(_local_header(self._open))
+        self._open = replace(self._open, crc=0, size=0, compressed_size=0)
 
-    def _copy_chunks(self, member: Member) -> tuple[int, int, str]:
-        # SHA-256 costs more than the rest of copying; bytes whose size and CRC hold keep the hash they came with.
-        expected = member.expected
-        digest = hashlib.sha256()
-        deflate = isal_zlib.compressobj(1, wbits=-15) if member.compressed else None
-        crc = size = 0
-        for chunk in member.chunks:
-            crc = isal_zlib.crc32(chunk, crc)
-            size += len(chunk)
-            if expected is None:
-                digest.update(chunk)
-            self._file.write(chunk if deflate is None else deflate.compress(chunk))
-        if deflate is not None:
-            self._file.write(deflate.flush())
-        return crc, size, expected.sha256 if expected else digest.hexdigest()
+    def _end(self, piece: Piece, *, filled: bool) -> Written | None:
+        """Count `piece` to the open member, and complete that unless there is more to come."""
+        assert self._open is not None
+        entry = self._open = replace(
+            self._open,
+            crc=isal_zlib.crc32_combine(self._open.crc, piece.crc, piece.size),
+            size=self._open.size + piece.size,
+            compressed_size=self._open.compressed_size + piece.stored,
+        )
+        if piece.more:
+            return None
+        if not filled:
+            end = self._file.tell()
+            self._file.seek(entry.offset)
+            self._file.write(_local_header(entry))
+            self._file.seek(end)
+        self._note(entry)
+        self._open = None
+        return Written(entry.name, entry.size, entry.crc, piece.sha256)
+
+    def _only(self, name: str | None) -> None:
+        if self._open is not None and self._open.name != name:
+            raise ValueError(f"{self._open.name} is not complete.")
 
     def _note(self, entry: _Entry) -> None:
         name, values = entry.name.encode(), (entry.size, entry.compressed_size, entry.offset)
@@ -168,13 +223,13 @@ class ArchiveWriter:
         self._count += 1
 
 
-def _local_header(name: bytes, method: int, crc: int, size: int, compressed_size: int) -> bytes:
+def _local_header(entry: _Entry) -> bytes:
     # Always Zip64, so that a member may turn out to be of any size.
-    common = (_UTF8, method, _DOS_TIME, _DOS_DATE, crc)
+    name, common = entry.name.encode(), (_UTF8, entry.method, _DOS_TIME, _DOS_DATE, entry.crc)
     return (
         _LOCAL.pack(b"PK\3\4", _VERSION, *common, _MAX32, _MAX32, len(name), _ZIP64_SIZES.size)
         + name
-        + _ZIP64_SIZES.pack(1, 16, size, compressed_size)
+        + _ZIP64_SIZES.pack(1, 16, entry.size, entry.compressed_size)
     )
 
 
@@ -245,7 +300,7 @@ def _directory_place(file: BinaryIO) -> tuple[int, int]:
 
 def _check_member(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None]) -> int:
     """Compare the member that begins here with its entry, and return where it ends. `feed` gets its bytes on disk."""
-    header = _local_header(entry.name.encode(), entry.method, entry.crc, entry.size, entry.compressed_size)
+    header = _local_header(entry)
     found = file.read(len(header))
     feed(found)
     if found != header:

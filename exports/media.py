@@ -5,18 +5,25 @@ An image that cannot be had is left out and named; what that means for its recor
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from exports.archive import ArchiveWriter, UnexpectedBytes
+from exports.archive import UnexpectedBytes, Written
 from exports.receipt import PartReceipt, Receipt
-from exports.records import Member, Record, Split
+from exports.records import Member, Record, Run
 from exports.sources import CHANGED_IMAGE, ImageUnreadable, Source
-from exports.splits import Part
 from vi_portal.jobs.lease import Watch
 
 #: Progress counts bytes of images in units of this size, beside one unit a record.
 IMAGE_UNIT = 64 * 1024
+
+
+class Sink(Protocol):
+    """What members are added to: an archive, or what will become a piece of one."""
+
+    def add(self, member: Member) -> Written | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +31,24 @@ class Media:
     """Writes images of `source` into the archive, and tells the receipt."""
 
     source: Source
-    archive: ArchiveWriter
+    sink: Sink
     receipt: Receipt
     watch: Watch
 
-    def write_beside(self, part: Part, split: Split, told: PartReceipt) -> None:
-        """The images of `part`, after its annotations."""
-        for image, asset in self.source.images(part.ids, told):
-            missing = self._add(image, split, told)
+    def write_beside(self, ids: array[int], run: Run, told: PartReceipt) -> None:
+        """The images of the assets `ids`."""
+        for image, asset in self.source.images(ids, told):
+            missing = self._add(image, run, told)
             if missing:
                 told.missing_image(asset, missing)
 
-    def pair(self, part: Part, split: Split, told: PartReceipt) -> Iterator[Record]:
-        """Each record of `part` once its image is in the archive; so it is to be asked for between two members.
+    def pair(self, ids: array[int], run: Run, told: PartReceipt) -> Iterator[Record]:
+        """The record of each of `ids` once its image is in the archive; so it is to be asked for between two members.
 
         A record whose image cannot be had is left out, and the asset with it.
         """
-        for pair in self.source.pairs(part.ids, told):
-            missing = self._add(pair.image, split, told)
+        for pair in self.source.pairs(ids, told):
+            missing = self._add(pair.image, run, told)
             if missing:
                 told.skipped_pair(pair.asset, missing, pair.labels)
                 continue
@@ -50,12 +57,12 @@ class Media:
                 told.renamed(pair.asset, pair.record.filename)
             yield pair.record
 
-    def _add(self, image: Member, split: Split, told: PartReceipt) -> str:
+    def _add(self, image: Member, run: Run, told: PartReceipt) -> str:
         """Why the image could not be written; empty when it was."""
         assert image.expected is not None
         self.watch.advance(image.expected.size // IMAGE_UNIT)
         try:
-            written = self.archive.add(replace(image, name=split.path(image.name)))
+            written = self.sink.add(replace(image, name=run.path(image.name)))
         except ImageUnreadable as error:
             return str(error)
         except UnexpectedBytes:

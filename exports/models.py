@@ -134,16 +134,70 @@ class ExportJob(Job):
         # Files first, rows after: a file is never seen without the row that made it.
         found = storage.files()
         while files := list(islice(found, 500)):
-            rows = cls.objects.filter(pk__in={file.job_id for file in files})
-            owners = {row.pk: row for row in rows.only("state", "archive", "lease_token")}
+            found_ids = {file.job_id for file in files}
+            exports = cls.objects.filter(pk__in=found_ids).only("state", "archive", "lease_token")
+            shards = ExportShard.objects.filter(pk__in=found_ids).only("state", "fragment", "lease_token")
+            owners = {row.pk: row for rows in (exports, shards) for row in rows}
             for file in files:
                 if not _is_owned(file, owners.get(file.job_id)):
                     storage.remove(file)
 
 
-def _is_owned(file: storage.StoredFile, job: ExportJob | None) -> bool:
+class ExportShard(Job):
+    """A share of an export that any worker can write, while the worker that holds the export assembles what comes.
+
+    `runs` are the runs it consists of, `ids` the row ids of their assets; the first shard of an export also has the
+    labels of all, `vocabulary`. `revision` and `snapshot` tell how the holder sees the dataset, and `export_token` is
+    its lease. `fragment` is the key of what was written.
+    """
+
+    task_name = "exports.run_shard"
+
+    export = models.ForeignKey(ExportJob, models.CASCADE, related_name="shards", db_index=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
+    export_token = models.UUIDField()
+    number = models.PositiveIntegerField()
+    runs = models.JSONField()
+    ids = models.BinaryField()
+    vocabulary = models.BinaryField(default=bytes)
+    revision = models.PositiveBigIntegerField()
+    snapshot = models.CharField(max_length=100, blank=True)
+    holder_only = models.BooleanField(default=False)
+    fragment = models.CharField(max_length=255, blank=True)
+
+    class Meta(Job.Meta):
+        constraints: ClassVar = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(fields=["export", "number"], name="exportshard_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Shard {self.number} of export {self.export_id}"
+
+    @classmethod
+    def open_to_all(cls) -> models.QuerySet[ExportShard]:
+        """The shards that any worker may write."""
+        return cls._wanted().filter(holder_only=False)
+
+    def leave_to_the_holder(self) -> None:
+        """Give the shard back for the one worker that sees the dataset as it is to be written. Raises `Refused`."""
+        self._move(self._held, state=State.QUEUED, holder_only=True, phase="", lease_token=None, lease_expires_at=None)
+
+    @classmethod
+    def discard_leftovers(cls) -> None:
+        """Forget the shards whose export is over, or is tried anew."""
+        wanted = cls._wanted().values("pk")
+        cls.objects.exclude(pk__in=wanted).delete()
+
+    @classmethod
+    def _wanted(cls) -> models.QuerySet[ExportShard]:
+        return cls.objects.filter(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
+
+
+def _is_owned(file: storage.StoredFile, job: ExportJob | ExportShard | None) -> bool:
     if job is None:
         return False
-    published = job.state == State.FINISHED and job.archive == file.key
+    key = job.archive if isinstance(job, ExportJob) else job.fragment
+    published = job.state == State.FINISHED and key == file.key
     being_written = job.state == State.RUNNING and job.lease_token == file.token
     return published or being_written

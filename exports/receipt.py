@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
@@ -26,9 +26,10 @@ NO_ANNOTATIONS = "no annotations"
 MAX_LABELS = 20_000
 OTHER_LABELS = "(all other labels)"
 _MAX_EXAMPLES = 20
-_PENDING = 4096
+_PENDING_CHARACTERS = 2 * 1024 * 1024
 
 _json = msgspec.json.Encoder()
+_raw_values = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class AssetName(NamedTuple):
@@ -39,17 +40,23 @@ class AssetName(NamedTuple):
 
 
 class LabelCounts:
-    """Boxes per phrase or interactions per answer, added up from the `labels` texts of annotations."""
+    """Boxes per phrase or interactions per answer, added up from the `labels` texts of annotations, one a line."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._pending: Counter[str] = Counter()
+        self._pending: list[str] = []
+        self._size = 0
 
-    def add(self, texts: Sequence[str]) -> None:
-        # Most texts recur; they are taken apart once for many.
-        self._pending.update(texts)
-        if len(self._pending) >= _PENDING:
+    def add(self, texts: str) -> None:
+        self._pending.append(texts)
+        self._size += len(texts)
+        if self._size >= _PENDING_CHARACTERS:
             self._settle()
+
+    def add_counts(self, counts: Mapping[str, int]) -> None:
+        for label, count in counts.items():
+            known = label in self._counts or len(self._counts) < MAX_LABELS
+            self._counts[label if known else OTHER_LABELS] += count
 
     def as_dict(self) -> dict[str, int]:
         """Every label with its count, most frequent first."""
@@ -62,12 +69,12 @@ class LabelCounts:
 
     def _settle(self) -> None:
         counts = self._counts
-        parsed = contents_module.parse_many_labels(list(self._pending))
-        for labels, times in zip(parsed, self._pending.values(), strict=True):
+        for labels, times in contents_module.tally_labels("\n".join(self._pending)):
             for label, count in labels.items():
                 known = label in counts or len(counts) < MAX_LABELS
                 counts[label if known else OTHER_LABELS] += count * times
         self._pending.clear()
+        self._size = 0
 
 
 class SpooledList:
@@ -81,6 +88,11 @@ class SpooledList:
         self._spool.write((b",\n  " if self.count else b"\n  ") + _json.encode(value))
         self.count += 1
 
+    def extend(self, text: bytes) -> None:
+        """Append every value of another list's `chunks`."""
+        for value in _raw_values.decode(text):
+            self.append(value)
+
     def chunks(self) -> Iterator[bytes]:
         """The whole list as JSON."""
         self._spool.seek(0)
@@ -93,6 +105,31 @@ class SpooledList:
         self._spool.close()
 
 
+class PartShare(msgspec.Struct):
+    """What a `Share` says of one part."""
+
+    name: str
+    assets: int
+    annotations: int
+    images: int
+    labels: dict[str, int]
+
+
+class Share(msgspec.Struct):
+    """What the receipt of one shard tells the receipt of the whole; lists are JSON texts."""
+
+    parts: list[PartShare]
+    skipped: dict[str, int]
+    noted: dict[str, dict[str, int]]
+    examples: list[str]
+    lost_annotations: int
+    lost_images: int
+    lost_labels: dict[str, int]
+    skipped_list: msgspec.Raw
+    warnings: msgspec.Raw
+    renamed: msgspec.Raw
+
+
 class PartReceipt:
     """What one part of the export has come to; told by the source as records pass."""
 
@@ -102,10 +139,10 @@ class PartReceipt:
         self.assets = self.annotations = self.images = 0
         self.labels = LabelCounts()
 
-    def wrote_asset(self, labels: Sequence[str]) -> None:
-        """An asset was written with one annotation for each of the `labels` texts."""
+    def wrote_asset(self, labels: str) -> None:
+        """An asset was written with an annotation for each line of `labels`."""
         self.assets += 1
-        self.annotations += len(labels)
+        self.annotations += labels.count("\n") + 1
         self.labels.add(labels)
 
     def wrote_image(self) -> None:
@@ -114,8 +151,8 @@ class PartReceipt:
     def skipped_asset(self, asset: AssetName, reason: str) -> None:
         self._receipt.skipped_asset(asset, reason)
 
-    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
-        """An asset was left out for want of its image, and with it an annotation for each of the `labels` texts."""
+    def skipped_pair(self, asset: AssetName, reason: str, labels: str) -> None:
+        """An asset was left out for want of its image, and with it an annotation for each line of `labels`."""
         self._receipt.skipped_pair(asset, reason, labels)
 
     def skipped_annotation(self, asset: AssetName, annotation: str, reason: str) -> None:
@@ -148,6 +185,12 @@ class PartReceipt:
 
     def renamed(self, asset: AssetName, member_name: str) -> None:
         self._receipt.renamed(asset, member_name)
+
+    def absorb(self, share: PartShare) -> None:
+        self.assets += share.assets
+        self.annotations += share.annotations
+        self.images += share.images
+        self.labels.add_counts(share.labels)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -186,10 +229,12 @@ class Receipt:
             spool.close()
 
     def part(self, name: str) -> PartReceipt:
-        """The receipt of the part `name`, to be filled."""
-        part = PartReceipt(self, name)
-        self.parts.append(part)
-        return part
+        """The receipt of the part `name`, to be filled. Parts are listed in the order they are first asked for."""
+        for part in self.parts:
+            if part.name == name:
+                return part
+        self.parts.append(PartReceipt(self, name))
+        return self.parts[-1]
 
     # What the parts, the source and the archive tell
 
@@ -200,11 +245,11 @@ class Receipt:
         if not expected:
             self._example(asset, reason)
 
-    def skipped_pair(self, asset: AssetName, reason: str, labels: Sequence[str]) -> None:
-        """`asset` makes no record for want of its image; its annotations, one a text of `labels`, go with it."""
+    def skipped_pair(self, asset: AssetName, reason: str, labels: str) -> None:
+        """`asset` makes no record for want of its image; its annotations, one a line of `labels`, go with it."""
         self.skipped_asset(asset, f"the image was left out: {reason}")
         self._lost_images += 1
-        self._lost_annotations += len(labels)
+        self._lost_annotations += labels.count("\n") + 1
         self._lost_labels.add(labels)
 
     def note(self, group: str, kind: str, asset: AssetName, reason: str, *, example: str = "", **facts: Any) -> None:
@@ -216,8 +261,44 @@ class Receipt:
     def renamed(self, asset: AssetName, member_name: str) -> None:
         self._renamed.append({**asset._asdict(), "name_in_archive": member_name})
 
-    def wrote_member(self, written: Written) -> None:
-        self._members.append({"name": written.name, "size": written.size, "sha256": written.sha256})
+    def wrote_member(self, written: Written | None) -> None:
+        """A member is in the archive; None where there is more of it to come."""
+        if written is None:
+            return
+        known = {"sha256": written.sha256} if written.sha256 else {}
+        self._members.append({"name": written.name, "size": written.size, "crc32": f"{written.crc32:08x}", **known})
+
+    # Shards
+
+    def share(self) -> Share:
+        """All that was told so far, but for the members, which only the archive knows."""
+        return Share(
+            parts=[PartShare(part.name, **part.summary()) for part in self.parts],
+            skipped=dict(self._skipped),
+            noted={group: dict(kinds) for group, kinds in self._noted.items()},
+            examples=self._examples,
+            lost_annotations=self._lost_annotations,
+            lost_images=self._lost_images,
+            lost_labels=self._lost_labels.as_dict(),
+            skipped_list=msgspec.Raw(b"".join(self._skipped_list.chunks())),
+            warnings=msgspec.Raw(b"".join(self._warnings.chunks())),
+            renamed=msgspec.Raw(b"".join(self._renamed.chunks())),
+        )
+
+    def absorb(self, share: Share) -> None:
+        """Take over what another receipt was told, as if it had been told to this one next."""
+        for part in share.parts:
+            self.part(part.name).absorb(part)
+        self._skipped.update(share.skipped)
+        for group, kinds in share.noted.items():
+            self._noted.setdefault(group, Counter()).update(kinds)
+        self._examples += share.examples[: _MAX_EXAMPLES - len(self._examples)]
+        self._lost_annotations += share.lost_annotations
+        self._lost_images += share.lost_images
+        self._lost_labels.add_counts(share.lost_labels)
+        self._skipped_list.extend(bytes(share.skipped_list))
+        self._warnings.extend(bytes(share.warnings))
+        self._renamed.extend(bytes(share.renamed))
 
     # What has come of it
 

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from datasets.contents import Contents
+import msgspec
+
+from datasets.contents import Contents, ContentsError
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
 
 
-class AnnotationRecord(NamedTuple):
-    """One annotation as it will be written: boxes inside the image, of positive area, in the unit asked for.
-
-    `contents` is the canonical JSON text; `parsed` is the same, typed, for formats that need it.
-    """
+class AnnotationRecord(msgspec.Struct, frozen=True, gc=False):
+    """One annotation as it will be written, typed: boxes inside the image, of positive area, in the unit asked for."""
 
     id: str
     category: str | None
-    contents: str
-    parsed: Contents | None = None
+    contents: Contents
 
 
 class Record(NamedTuple):
     """One asset with its annotations, in the order of the database.
 
     `filename` is the asset's name in any archive; `original_filename` what the user calls it. `width` and `height`
-    are px of the stored image. `image` has the uploaded bytes, where images go inside the records.
+    are px of the stored image. `annotations` is a JSON array of objects with `id`, `category` and `contents`, as
+    canonical text; `parsed` is the same, typed, for formats that need it. `image` has the uploaded bytes, where
+    images go inside the records.
     """
 
     asset_id: str
@@ -36,27 +36,32 @@ class Record(NamedTuple):
     original_filename: str
     width: int
     height: int
-    annotations: tuple[AnnotationRecord, ...]
+    annotations: str
+    parsed: tuple[AnnotationRecord, ...] = ()
     mime_type: str = ""
     image: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """One part of an export, in the archive's folder `name`; the whole may be under "", in no folder.
+class Run:
+    """A stretch of one part of the export, to be encoded without knowing of the others.
 
-    `count` records were planned, holding `image_bytes` bytes of images if images are inside; a record that turns
-    out bad is left out of `records`, so there may be fewer.
+    It is the `number`th, from 0, `of` so many; the part is in the archive's folder `folder`, "" for none. A record
+    that turns out bad is left out of `records`: there may be none.
     """
 
-    name: str
-    count: int
-    image_bytes: int
+    folder: str
+    number: int
+    of: int
     records: Iterable[Record]
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == self.of - 1
 
     def path(self, name: str) -> str:
         """The name in the archive of this part's member `name`."""
-        return f"{self.name}/{name}" if self.name else name
+        return f"{self.folder}/{name}" if self.folder else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,30 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of the archive: its name and its bytes, pulled chunk by chunk. A chunk is used up before the next."""
+    """A file of the archive: its name and its bytes, pulled chunk by chunk. A chunk is used up before the next.
+
+    A file may come in several pieces, one after the other under the same name: each but the last has `more` to come.
+    """
 
     name: str
     chunks: Iterable[Chunk]
     compressed: bool = True
     expected: Expected | None = None
+    more: bool = False
+
+
+_annotations_decoder = msgspec.json.Decoder(tuple[AnnotationRecord, ...])
+_annotations_encoder = msgspec.json.Encoder()
+
+
+def parse_annotations(text: str) -> tuple[AnnotationRecord, ...]:
+    """The typed form of `Record.annotations`. Raises `ContentsError`."""
+    try:
+        return _annotations_decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise ContentsError(f"The annotations are not valid: {error}.") from error
+
+
+def dump_annotations(annotations: Sequence[AnnotationRecord]) -> str:
+    """The text of `Record.annotations`; the inverse of `parse_annotations`."""
+    return _annotations_encoder.encode(annotations).decode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Literal
 
-from exports.records import Member, Options, Record, Split
+from exports.records import Member, Options, Record, Run
 
 # As in `datasets.models.DatasetType`; read without Django, as the encoders are.
 PHRASE_GROUNDING, VQA, FREEFORM = "phrase-grounding", "vqa", "freeform"
@@ -23,7 +23,9 @@ class Format:
     are `paired`, there is no choice: a record without its image is left out, and the encoder asks for each record
     between two members.
     `typed` formats need the contents decoded; others pass the stored text through. Formats that have `numbers` give
-    every label of the dataset one. `folders` names the folders of the parts, where they are not the parts' names.
+    every label of the dataset one. What a run has, and so what can be written at once, is at most `records_a_run`,
+    and about `image_bytes_a_run` of images inside the records. `folders` names the folders of the parts, where they
+    are not the parts' names.
     """
 
     key: str
@@ -34,6 +36,8 @@ class Format:
     images: Literal["beside", "inside", "paired"]
     images_by_default: bool
     typed: bool
+    records_a_run: int
+    image_bytes_a_run: int = 128 * 1024 * 1024
     numbers: bool = False
     folders: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,10 +57,10 @@ class Format:
         """The folder of `part` in the archive, empty for none."""
         return self.folders.get(part, part)
 
-    def encode(self, split: Split, options: Options) -> Iterator[Member]:
-        """The members that hold the records of `split`."""
-        encode: Callable[[Split, Options], Iterator[Member]] = import_module(self.encoder).encode
-        return encode(split, options)
+    def encode(self, run: Run, options: Options) -> Iterator[Member]:
+        """The members, or pieces of members, that hold the records of `run`."""
+        encode: Callable[[Run, Options], Iterator[Member]] = import_module(self.encoder).encode
+        return encode(run, options)
 
     def companions(self, options: Options) -> Iterator[Member]:
         """The members that go with the whole archive: label maps, readers, feature specifications."""
@@ -81,6 +85,7 @@ FORMATS: dict[str, Format] = {
             images="beside",
             images_by_default=True,
             typed=False,
+            records_a_run=5_000,
         ),
         Format(
             key="ViTfrecord",
@@ -91,6 +96,7 @@ FORMATS: dict[str, Format] = {
             images="inside",
             images_by_default=False,
             typed=True,
+            records_a_run=10_000,
             numbers=True,
         ),
         Format(
@@ -102,6 +108,7 @@ FORMATS: dict[str, Format] = {
             images="paired",
             images_by_default=True,
             typed=True,
+            records_a_run=1_000,
             folders={"": "dump", "train": "training"},
         ),
     )

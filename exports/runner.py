@@ -5,13 +5,11 @@ Whatever goes wrong becomes the sentence in the job's row, and no file is left b
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,27 +18,24 @@ from django.conf import settings
 from django.utils import timezone
 
 from datasets.models import DatasetType
-from exports import archive, splits, storage
-from exports.archive import ArchiveWriter, Checked, DamagedArchive
-from exports.media import IMAGE_UNIT, Media
+from exports import archive, planning, shards, splits, storage
+from exports.archive import ArchiveWriter, Checked
 from exports.models import ExportJob
-from exports.receipt import FILENAME, NO_ANNOTATIONS, Receipt
-from exports.records import Member, Options, Record, Split
+from exports.planning import ExportFailed, Plan
+from exports.reasons import sentence
+from exports.receipt import FILENAME, Receipt
+from exports.records import Member
 from exports.sources import Source
-from exports.splits import Part
+from exports.writing import Writing
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease, Watch
-from vi_portal.jobs.models import Refused
+from vi_portal.jobs.models import Refused, Worker
 from vi_portal.jobs.progress import Progress
 
 log = logging.getLogger(__name__)
 
 #: What the labels of an annotation count.
 _COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interactions"}
-
-
-class ExportFailed(Exception):
-    """The export cannot be had; the message is the sentence for the job's row."""
 
 
 def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> None:
@@ -51,7 +46,7 @@ def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> 
         with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, Watch(lease, progress))
 
-    attempt(ExportJob, job_id, worker=worker, work=work, expected=ExportFailed, reason=_reason)
+    attempt(ExportJob, job_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
 
 
 @contextmanager
@@ -72,100 +67,36 @@ def _files_aside(job: ExportJob) -> Iterator[tuple[Path, Path]]:
 
 def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
     with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
-        plan = _plan(source, receipt, spool, watch.progress)
-        _write(plan, source, receipt, aside, watch, head=_head(job, source))
+        watch.progress.enter("Planning", until=2, total=1)
+        plan = planning.plan(source, receipt, spool=spool)
+        _write(job, plan, source, receipt, aside, watch)
     checked = _check(aside, watch)
     watch.lease.check()
     _publish(job, aside, plan, receipt, checked, moment=source.moment)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    selected: int
-    parts: list[Part]
-    image_bytes: dict[str, int]
-    options: Options
-
-    @property
-    def records(self) -> int:
-        return sum(len(part.ids) for part in self.parts)
-
-
-def _plan(source: Source, receipt: Receipt, spool: Path, progress: Progress) -> _Plan:
-    """Which assets go where. Raises `ExportFailed` when there is nothing to write."""
-    progress.enter("Planning", until=2, total=1)
-    spec = source.spec
-    for asset in source.unannotated():
-        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
-    for asset, texts in source.imageless():
-        receipt.skipped_pair(asset, "no image was uploaded", texts)
-    annotated = source.annotated()
-    if spec.validation_ratio is None:
-        parts = splits.whole(annotated)
-    else:
-        assert spec.seed is not None
-        parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
-    if not any(part.ids for part in parts):
-        wanted = "annotations and an image" if spec.encoding.paired else "annotations"
-        raise ExportFailed(
-            f"None of the {source.count_selected()} selected assets has {wanted}, so nothing was written. "
-            "Annotate some, or drop the filter."
-        )
-    images = {part.name: source.image_bytes(part.ids) if spec.include_images else 0 for part in parts}
-    labels = source.labels() if spec.encoding.numbers else ()
-    options = Options(spec.normalized, spec.include_images, labels, spool)
-    return _Plan(source.count_selected(), parts, images, options)
-
-
-def _write(plan: _Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch, *, head: dict[str, Any]) -> None:
-    """Write every member into the file `aside`, the receipt with its `head` last."""
-    units = plan.records + sum(plan.image_bytes.values()) // IMAGE_UNIT
-    watch.progress.enter("Writing annotations", until=80, total=units)
+def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch) -> None:
+    """Write every member into the file `aside`, the receipt last."""
+    watch.progress.enter("Writing annotations", until=80, total=plan.steps)
     writer = ArchiveWriter(aside)
     try:
-        writing = _Writing(plan, source, receipt, writer, watch)
-        for part in plan.parts:
-            writing.write_part(part)
+        writing = Writing(plan, source, receipt, writer, watch)
+        groups = shards.deal(plan, records_a_shard=settings.EXPORT_SHARD_RECORDS)
+        if len(groups) > 1 and Worker.slots_alive() > 1:
+            shards.write_with_others(job, writing, groups)
+        else:
+            for run in plan.runs:
+                writing.write_run(run)
         writing.write_members(source.spec.encoding.companions(plan.options))
         _account(plan, source, receipt)
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
-        writer.add(Member(FILENAME, receipt.chunks(head=head, counted=counted)))
+        writer.add(Member(FILENAME, receipt.chunks(head=_head(job, source), counted=counted)))
         writer.close()
     finally:
         writer.discard()
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """Takes the members of each part from source and encoder to the archive, and tells the receipt."""
-
-    plan: _Plan
-    source: Source
-    receipt: Receipt
-    archive: ArchiveWriter
-    watch: Watch
-
-    def write_part(self, part: Part) -> None:
-        spec, told = self.source.spec, self.receipt.part(part.name)
-        encoding, media = spec.encoding, Media(self.source, self.archive, self.receipt, self.watch)
-        split = Split(encoding.folder(part.name), len(part.ids), self.plan.image_bytes[part.name], ())
-        records = media.pair(part, split, told) if encoding.paired else self.source.records(part.ids, told)
-        split = replace(split, records=self._watched(records))
-        self.write_members(encoding.encode(split, self.plan.options))
-        if spec.include_images and encoding.images == "beside":
-            media.write_beside(part, split, told)
-
-    def write_members(self, members: Iterable[Member]) -> None:
-        for member in members:
-            self.receipt.wrote_member(self.archive.add(member))
-
-    def _watched(self, records: Iterable[Record]) -> Iterator[Record]:
-        for record in records:
-            yield record
-            self.watch.advance()
-
-
-def _account(plan: _Plan, source: Source, receipt: Receipt) -> None:
+def _account(plan: Plan, source: Source, receipt: Receipt) -> None:
     """Asked = written + skipped, or there is no export."""
     if receipt.assets_written + receipt.assets_skipped != plan.selected:
         raise AssertionError(
@@ -194,7 +125,7 @@ def _check(aside: Path, watch: Watch) -> Checked:
     return archive.check(aside, on_bytes=watch.advance)
 
 
-def _publish(job: ExportJob, aside: Path, plan: _Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
+def _publish(job: ExportJob, aside: Path, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
     """One rename makes the file visible, one update the row; if that is refused, the file goes."""
     key = storage.publish(aside)
     counts = {part.name: part.assets for part in receipt.parts}
@@ -221,18 +152,4 @@ def _publish(job: ExportJob, aside: Path, plan: _Plan, receipt: Receipt, checked
         receipt.assets_written,
         checked.size,
         extra={"job": str(job.pk)},
-    )
-
-
-def _reason(error: Exception) -> str:
-    """The sentence for the row."""
-    if isinstance(error, ExportFailed):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full, so the archive could not be written. Free some space, then retry."
-    if isinstance(error, DamagedArchive):
-        return "The archive did not read back as it was written, so it was not published. Check the disk, then retry."
-    return (
-        "Something unexpected went wrong; the log has the details under this export's id. "
-        "Retry, or tell your administrator."
     )

@@ -1,7 +1,8 @@
 """From rows to Records: the only stage that knows the database.
 
 Everything is read in one transaction of its own, so an export is of one moment, whatever is edited meanwhile.
-Chunks of assets are read with two queries each; no model instances are made.
+Chunks of assets are read with two queries each, one for the assets and one for all that is said of them; no model
+instances are made. Only annotations that need repair are read one by one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from django.core.files.storage import default_storage
-from django.db import connections, transaction
+from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Case, F, QuerySet, Sum, When
 from django.db.models.functions import Collate, Now
 from isal import isal_zlib
@@ -24,7 +25,8 @@ from isal import isal_zlib
 from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
-from exports import stems
+from exports import records, stems
+from exports.assembly import Assembled, assemble, asset_rows
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
@@ -33,7 +35,7 @@ from exports.stems import Clashes
 #: Why an image is left out whose bytes are not those that were stored.
 CHANGED_IMAGE = "the stored file is not the one that was uploaded"
 
-_ASSETS_A_CHUNK = 500
+_ASSETS_A_CHUNK = 200
 _READ = 1024 * 1024
 
 
@@ -44,13 +46,47 @@ class ImageUnreadable(Exception):
 class Pair(NamedTuple):
     """A record and its image, the stored member `images/<name>`, whose chunks may raise `ImageUnreadable`.
 
-    `labels` has the labels text of each annotation.
+    `labels` has the labels text of each annotation, one a line.
     """
 
     record: Record
     image: Member
     asset: AssetName
-    labels: list[str]
+    labels: str
+
+
+class ViewGone(Exception):
+    """The dataset cannot be seen as the other worker sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The dataset as one worker sees it, for another to see it likewise.
+
+    PostgreSQL can share what a transaction sees (`snapshot`). Elsewhere it is the same as long as the dataset's
+    `revision` is, which every change of its assets and annotations moves on.
+    """
+
+    revision: int
+    snapshot: str
+
+    @staticmethod
+    def exported() -> str:
+        if connections["snapshot"].vendor != "postgresql":
+            return ""
+        with connections["snapshot"].cursor() as cursor:
+            cursor.execute("SELECT pg_export_snapshot()")
+            (snapshot,) = cursor.fetchone()
+        return str(snapshot)
+
+    def adopt(self) -> None:
+        """See what is shared, in the transaction that just began."""
+        if self.snapshot:
+            try:
+                with connections["snapshot"].cursor() as cursor:
+                    cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot])
+            except (DataError, ProgrammingError, OperationalError) as error:
+                raise ViewGone("The snapshot is gone.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +96,27 @@ class Source:
     dataset: Dataset
     spec: ExportSpec
     moment: datetime
+    revision: int
 
     @classmethod
     @contextmanager
-    def open(cls, dataset: Dataset, spec: ExportSpec) -> Iterator[Source]:
-        """A source that sees the dataset as it is now, until the block ends."""
+    def open(cls, dataset: Dataset, spec: ExportSpec, *, view: View | None = None) -> Iterator[Source]:
+        """A source that sees the dataset as it is now, until the block ends; or as whoever shared `view` sees it.
+
+        Raises `ViewGone` where that is not to be had any more.
+        """
         with transaction.atomic(using="snapshot"):
+            if view is not None:
+                view.adopt()
             rows = Dataset.objects.using("snapshot").filter(pk=dataset.pk)
-            yield cls(dataset, spec, rows.values_list(Now(), flat=True).get())
+            moment, revision = rows.values_list(Now(), "revision").get()
+            if view is not None and view.revision != revision:
+                raise ViewGone("The dataset was changed since the export began.")
+            yield cls(dataset, spec, moment, revision)
+
+    def share_view(self) -> View:
+        """What lets another worker see the dataset as it is here, while this source is open."""
+        return View(self.revision, View.exported())
 
     # The plan
 
@@ -82,14 +131,16 @@ class Source:
             assets = assets.exclude(file="")
         return iter(assets.order_by("pk").values_list("pk", "uid").iterator(chunk_size=10_000))
 
-    def imageless(self) -> Iterator[tuple[AssetName, list[str]]]:
-        """The annotated assets that make no record for want of an image, each with its annotations' labels texts."""
+    def imageless(self) -> Iterator[tuple[AssetName, str]]:
+        """The annotated assets that make no record for want of an image, each with its annotations' labels texts,
+        one a line.
+        """
         if not self.spec.encoding.paired:
             return
         rows = Annotation.objects.using("snapshot").filter(asset__in=self._selected().filter(file=""))
         columns = rows.order_by("asset_id", "pk").values_list("asset__uid", "asset__filename", "labels")
         for name, found in groupby(columns.iterator(chunk_size=10_000), itemgetter(0, 1)):
-            yield AssetName(*name), [labels for _, _, labels in found]
+            yield AssetName(*name), "\n".join(labels for _, _, labels in found)
 
     def unannotated(self) -> Iterator[AssetName]:
         """Every asset that will make no record, by row id."""
@@ -100,9 +151,15 @@ class Source:
         """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""
         rows = _plain_rows(Annotation.objects.filter(asset__dataset=self.dataset).order_by().values_list("labels"))
         found: set[str] = set()
-        while texts := {text for (text,) in islice(rows, 10_000)}:
-            found.update(*contents_module.parse_many_labels(list(texts)))
+        while texts := "\n".join(text for (text,) in islice(rows, 10_000)):
+            for labels, _ in contents_module.tally_labels(texts):
+                found.update(labels)
         return tuple(sorted(found))
+
+    def image_sizes(self, ids: array[int]) -> array[int]:
+        """The size of the image of each asset of `ids`, in bytes."""
+        found = (size for chunk in _chunks(ids) for (size,) in asset_rows(chunk, ["size"]))
+        return array("q", found)
 
     def image_bytes(self, ids: array[int]) -> int:
         """The size of the images of the assets `ids`, in bytes."""
@@ -153,8 +210,7 @@ class Source:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
 
     def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
-        columns = Asset.objects.filter(pk__in=chunk).order_by("pk").values_list(*_AssetRow._fields)
-        return map(_AssetRow._make, _plain_rows(columns))
+        return map(_AssetRow._make, asset_rows(chunk, _ASSET_COLUMNS))
 
     def _annotation_rows(self, chunk: list[int]) -> Iterator[tuple[Any, ...]]:
         # A flawed annotation is repaired in pixels before anything else is done with it.
@@ -172,57 +228,43 @@ class Source:
     def _paired_name(self, asset: _AssetRow, *, clashes: bool) -> str:
         return stems.paired_name(asset.member_name, uid=asset.uid, mime_type=asset.mime_type, clashes=clashes)
 
-    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, list[str]]]:
+    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str]]:
         for chunk in _chunks(ids):
-            annotations = {asset: list(rows) for asset, rows in groupby(self._annotation_rows(chunk), itemgetter(0))}
+            opening = _OPENINGS[self.dataset.type]
+            found = {one.asset: one for one in assemble(chunk, normalized=self.spec.normalized, opening=opening)}
             for asset in self._asset_rows(chunk):
-                found = self._record(asset, annotations.get(asset.pk, []), receipt)
-                if found is not None:
-                    yield asset, *found
-
-    def _record(
-        self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
-    ) -> tuple[Record, list[str]] | None:
-        """The record, and the labels text of each of its annotations. None where none can be read."""
-        annotations, labels = self._annotations(asset, rows, receipt)
-        if not annotations:
-            receipt.skipped_asset(asset.name, "none of its annotations can be read")
-            return None
-        image = self._image_inside(asset, receipt)
-        record = Record(
-            asset.uid,
-            asset.member_name,
-            asset.filename,
-            asset.width,
-            asset.height,
-            tuple(annotations),
-            asset.mime_type,
-            image,
-        )
-        return record, labels
-
-    def _annotations(
-        self, asset: _AssetRow, rows: list[tuple[Any, ...]], receipt: PartReceipt
-    ) -> tuple[list[AnnotationRecord], list[str]]:
-        """The readable annotations of `asset`, and the `labels` text of each. Most texts pass through unopened."""
-        opening, typed = _OPENINGS[self.dataset.type], self.spec.encoding.typed
-        annotations, all_labels = [], []
-        for row in rows:
-            _, uid, category, text, labels, flawed = row
-            if flawed or typed or not text.startswith(opening):
-                try:
-                    annotation, labels = self._opened(asset, row, receipt)
-                except ContentsError as error:
-                    receipt.skipped_annotation(asset.name, uid, str(error))
+                annotations, labels = self._said(found.get(asset.pk)) or self._repaired(asset, receipt)
+                if not labels:
+                    receipt.skipped_asset(asset.name, "none of its annotations can be read")
                     continue
-            else:
-                annotation = AnnotationRecord(uid, category, text)
+                image = self._image_inside(asset, receipt)
+                yield asset, _record(asset, annotations, image), labels
+
+    def _said(self, found: Assembled | None) -> tuple[_Annotations, str] | None:
+        """The annotations of an asset and their labels texts, if they can stay as they are."""
+        if found is None or not found.whole:
+            return None
+        try:
+            parsed = records.parse_annotations(found.annotations) if self.spec.encoding.typed else ()
+        except ContentsError:
+            return None
+        return (found.annotations, parsed), found.labels
+
+    def _repaired(self, asset: _AssetRow, receipt: PartReceipt) -> tuple[_Annotations, str]:
+        """The same for one asset, each annotation opened and repaired if need be; what cannot be read is left out."""
+        annotations, all_labels = [], []
+        for row in self._annotation_rows([asset.pk]):
+            try:
+                annotation, labels = self._opened(asset, row, receipt)
+            except ContentsError as error:
+                receipt.skipped_annotation(asset.name, row[1], str(error))
+                continue
             annotations.append(annotation)
             all_labels.append(labels)
-        return annotations, all_labels
+        return (records.dump_annotations(annotations), tuple(annotations)), "\n".join(all_labels)
 
     def _opened(self, asset: _AssetRow, row: tuple[Any, ...], receipt: PartReceipt) -> tuple[AnnotationRecord, str]:
-        """The annotation with typed contents, repaired if it is flawed, and its labels. Raises `ContentsError`."""
+        """The annotation, repaired if it is flawed, and its labels text. Raises `ContentsError`."""
         _, uid, category, text, labels, flawed = row
         parsed = contents_module.parse(text)
         if flawed:
@@ -232,10 +274,9 @@ class Source:
                 receipt.flawed_box(asset.name, uid, flaw)
             labels = contents_module.dump_labels(parsed)
             parsed = contents_module.normalize(parsed, **size) if self.spec.normalized else parsed
-            text = contents_module.dump(parsed)
         if not isinstance(parsed, _EXPECTED[self.dataset.type]):
             raise ContentsError(f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset.")
-        return AnnotationRecord(uid, category, text, parsed), labels
+        return AnnotationRecord(uid, category, parsed), labels
 
     def _image_inside(self, asset: _AssetRow, receipt: PartReceipt) -> bytes | None:
         if not self.spec.include_images or self.spec.encoding.images != "inside":
@@ -276,9 +317,27 @@ class _AssetRow(NamedTuple):
         return AssetName(self.uid, self.filename)
 
 
+_ASSET_COLUMNS = ("id", *_AssetRow._fields[1:])
+
+#: JSON array, and the same typed where the format needs it.
+_Annotations: TypeAlias = tuple[str, tuple[AnnotationRecord, ...]]
+
 _EXPECTED = {kind.value: kind.contents_type for kind in DatasetType}
 #: What the canonical text of each type begins with.
 _OPENINGS = {kind.value: f'{{"type":"{kind.contents_type.__name__}"' for kind in DatasetType}
+
+
+def _record(asset: _AssetRow, annotations: _Annotations, image: bytes | None) -> Record:
+    return Record(
+        asset.uid,
+        asset.member_name,
+        asset.filename,
+        asset.width,
+        asset.height,
+        *annotations,
+        asset.mime_type,
+        image,
+    )
 
 
 def _plain_rows(rows: QuerySet[Any, Any]) -> Iterator[tuple[Any, ...]]:

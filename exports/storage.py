@@ -22,7 +22,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.utils.text import get_valid_filename
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip|spool)")
+_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip|spool|fragment)")
 
 
 class LinkExpired(Exception):
@@ -72,6 +72,18 @@ def publish(part: Path) -> str:
     finally:
         os.close(folder)
     return published.name
+
+
+def keep_fragment(part: Path) -> str:
+    """Put the whole fragment at `part` where every worker finds it under its key, and return the key."""
+    kept = part.with_suffix(".fragment")
+    part.rename(kept)
+    return kept.name
+
+
+def open_fragment(key: str) -> BinaryIO:
+    """The fragment's bytes. Raises `OSError` where they are not there."""
+    return (Path(settings.ARCHIVE_DIR) / key).open("rb")
 
 
 def open_archive(key: str, *, size: int) -> BinaryIO:

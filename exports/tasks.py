@@ -10,9 +10,9 @@ from typing import Any
 from celery import shared_task, signals
 from django.conf import settings
 
-from exports import runner
+from exports import runner, shards
 from exports.formats import vi_tfrecord
-from exports.models import ExportJob
+from exports.models import ExportJob, ExportShard
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 @shared_task(bind=True, name=ExportJob.task_name)
 def run_export(self: Any, job_id: str) -> None:
     runner.run(uuid.UUID(job_id), worker=self.request.hostname or "")
+
+
+@shared_task(bind=True, name=ExportShard.task_name)
+def run_shard(self: Any, shard_id: str) -> None:
+    shards.run(uuid.UUID(shard_id), worker=self.request.hostname or "")
 
 
 @signals.worker_process_init.connect

@@ -36,7 +36,7 @@ def start_sweeping(sender: Any, **_: Any) -> None:
     """The worker, `sender`, takes messages from now on."""
     from vi_portal.jobs.sweep import Sweeper
 
-    sweeper = Sweeper(sender.hostname)
+    sweeper = Sweeper(sender.hostname, slots=sender.controller.concurrency or 1)
     sweeper.start()
     _sweepers.append(sweeper)
 

@@ -14,18 +14,19 @@ import msgspec
 
 from datasets import contents as contents_module
 from datasets.contents import NO_TOKEN, Contents, Freeform, GroundedPhrase, Interaction, PhraseGrounding, Vqa
-from exports.records import AnnotationRecord, Member, Options, Record, Split
+from exports.records import AnnotationRecord, Member, Options, Record, Run
 
 #: How many threads the vendor's client unzips with, at most.
 _UNZIPPING = 4
 
 
-def encode(split: Split, options: Options) -> Iterator[Member]:
-    """`annotations/<stem>.jsonl` for every record, in their order; first, what makes the folders."""
-    yield from _guards(split)
-    for record in split.records:
+def encode(run: Run, options: Options) -> Iterator[Member]:
+    """`annotations/<stem>.jsonl` for every record, in their order; first of all, what makes the folders."""
+    if run.number == 0:
+        yield from _guards(run)
+    for record in run.records:
         stem = record.filename.rpartition(".")[0]
-        yield Member(split.path(f"annotations/{stem}.jsonl"), [line(record).encode() + b"\n"])
+        yield Member(run.path(f"annotations/{stem}.jsonl"), [line(record).encode() + b"\n"])
 
 
 def companions(options: Options) -> Iterator[Member]:
@@ -44,7 +45,7 @@ def line(record: Record) -> str:
     `id` is that of its first annotation; where there are several, `merged_from` has the id and category of each.
     `original_filename` is there only where the user calls the asset otherwise.
     """
-    first, annotations = record.annotations[0], record.annotations
+    first, annotations = record.parsed[0], record.parsed
     asset = f'"type":"Image","filename":{_quoted(record.filename)},"width":{record.width},"height":{record.height}'
     if record.original_filename != record.filename:
         asset += f',"original_filename":{_quoted(record.original_filename)}'
@@ -54,7 +55,7 @@ def line(record: Record) -> str:
     )
 
 
-def _guards(split: Split) -> Iterator[Member]:
+def _guards(run: Run) -> Iterator[Member]:
     """Empty files, each in a folder of its own, that let a client with several threads make the folders safely.
 
     Some Pythons fail where two threads make one folder at once. When the first member of a folder is unzipped, at
@@ -62,7 +63,7 @@ def _guards(split: Split) -> Iterator[Member]:
     """
     for folder in ("images", "annotations"):
         for number in range(_UNZIPPING):
-            yield Member(split.path(f"{folder}/.vi/{number}/x"), (), compressed=False)
+            yield Member(run.path(f"{folder}/.vi/{number}/x"), (), compressed=False)
 
 
 def _category(annotations: Sequence[AnnotationRecord]) -> str:
@@ -79,9 +80,9 @@ def _origins(annotations: Sequence[AnnotationRecord]) -> str:
 
 
 def _contents(annotations: Sequence[AnnotationRecord]) -> str:
-    if len(annotations) == 1 and not isinstance(annotations[0].parsed, Freeform):
-        return annotations[0].contents
-    return contents_module.dump(merged([annotation.parsed for annotation in annotations]))
+    if len(annotations) == 1 and not isinstance(annotations[0].contents, Freeform):
+        return contents_module.dump(annotations[0].contents)
+    return contents_module.dump(merged([annotation.contents for annotation in annotations]))
 
 
 def merged(contents: Sequence[Any]) -> Contents:

@@ -7,14 +7,14 @@ from json.encoder import encode_basestring as _quoted
 
 import msgspec
 
-from exports.records import Member, Options, Record, Split
+from exports.records import Member, Options, Record, Run
 
 _CHUNK_CHARACTERS = 256 * 1024
 
 
-def encode(split: Split, options: Options) -> Iterator[Member]:
-    """One member, `annotations.jsonl`: UTF-8, no BOM, a line feed after every record."""
-    yield Member(split.path("annotations.jsonl"), _chunks(split.records))
+def encode(run: Run, options: Options) -> Iterator[Member]:
+    """A piece of `annotations.jsonl`: UTF-8, no BOM, a line feed after every record."""
+    yield Member(run.path("annotations.jsonl"), _chunks(run.records), more=not run.is_last)
 
 
 def companions(options: Options) -> Iterator[Member]:
@@ -32,18 +32,12 @@ def line(record: Record) -> str:
 
     `original_filename` is there only where an archive cannot use the asset's own file name.
     """
-    annotations = ",".join(
-        [
-            f'{{"id":{_quoted(uid)},"category":{_category(category)},"contents":{contents}}}'
-            for uid, category, contents, _ in record.annotations
-        ]
-    )
     original = ""
     if record.original_filename != record.filename:
         original = f'"original_filename":{_quoted(record.original_filename)},'
     return (
         f'{{"asset_id":{_quoted(record.asset_id)},"filename":{_quoted(record.filename)},{original}'
-        f'"width":{record.width},"height":{record.height},"annotations":[{annotations}]}}'
+        f'"width":{record.width},"height":{record.height},"annotations":{record.annotations}}}'
     )
 
 
@@ -64,7 +58,3 @@ def _chunks(records: Iterable[Record]) -> Iterator[bytes]:
 
 def _joined(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
-
-
-def _category(category: str | None) -> str:
-    return "null" if category is None else _quoted(category)

@@ -6,7 +6,9 @@ TensorFlow writes the shards and is loaded for that alone: companions and previe
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,7 @@ from typing import Any
 
 from exports.formats import vi_tfrecord_features
 from exports.formats.vi_tfrecord_features import FEATURES
-from exports.records import Chunk, Member, Options, Record, Split
-
-#: A shard has room for this many records without images, or for this many bytes of images; both bounds hold at
-#: once, but for the size of the last image.
-RECORDS_A_SHARD = 10_000
-IMAGE_BYTES_A_SHARD = 128 * 1024 * 1024
+from exports.records import Chunk, Member, Options, Record, Run
 
 _READ = 1024 * 1024
 _REFILLED = 1024 * 1024
@@ -28,22 +25,19 @@ _LIST_OF = {"string": "bytes_list", "int64": "int64_list", "float32": "float_lis
 _LISTS = {feature.name: _LIST_OF[feature.dtype] for feature in FEATURES}
 
 
-def encode(split: Split, options: Options) -> Iterator[Member]:
-    """The shards `annotations-00000-of-000NN.tfrecord`, in the order of the records; at least one, maybe empty.
+def encode(run: Run, options: Options) -> Iterator[Member]:
+    """The shard `annotations-00000-of-000NN.tfrecord` of this run, maybe empty.
 
-    Each is spooled in a folder under `options.spool_dir` that goes when the generator ends, however it ends. A
-    member must be used up before the next is asked for.
+    It is spooled in a folder under `options.spool_dir` that goes when the generator ends, however it ends.
     """
-    shards = _shard_count(split, options)
     numbers = vi_tfrecord_features.number_labels(options.labels)
     options.spool_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="tfrecord-", dir=options.spool_dir) as folder:
         spool = Path(folder) / "shard"
-        for index, records in enumerate(_deal(split, options, shards)):
-            with _as_os_errors():
-                _write(spool, records, numbers)
-            name = split.path(f"annotations-{index:05}-of-{shards:05}.tfrecord")
-            yield Member(name, _read(spool), compressed=not options.include_images)
+        with _as_os_errors():
+            _write(spool, run.records, numbers)
+        name = run.path(f"annotations-{run.number:05}-of-{run.of:05}.tfrecord")
+        yield Member(name, _read(spool), compressed=not options.include_images)
 
 
 def companions(options: Options) -> Iterator[Member]:
@@ -63,8 +57,12 @@ def load_tensorflow() -> Any:
     """The `tensorflow` module. The first call takes seconds: a worker may make it before there is an export."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    first = "tensorflow" not in sys.modules
     import tensorflow
 
+    if first:
+        # A million objects that stay: walking them again and again would take Python's collector most of an export.
+        gc.freeze()
     return tensorflow
 
 
@@ -111,36 +109,3 @@ def _read(path: Path) -> Iterator[Chunk]:
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             yield buffer[:count]
-
-
-# Dealing: a record weighs the share of a shard's room that it takes, of its records and of its image bytes.
-
-
-def _shard_count(split: Split, options: Options) -> int:
-    return max(1, -(-_planned_weight(split, options) // (RECORDS_A_SHARD * IMAGE_BYTES_A_SHARD)))
-
-
-def _planned_weight(split: Split, options: Options) -> int:
-    return _weight(split.count, split.image_bytes if options.include_images else 0)
-
-
-def _weight(records: int, image_bytes: int) -> int:
-    return records * IMAGE_BYTES_A_SHARD + image_bytes * RECORDS_A_SHARD
-
-
-def _deal(split: Split, options: Options, shards: int) -> Iterator[Iterator[Record]]:
-    """The records in order, in `shards` runs of even weight; each is used up before the next is asked for."""
-    records = iter(split.records)
-    planned = _planned_weight(split, options)
-    upcoming = next(records, None)
-    dealt = 0
-
-    def run(number: int) -> Iterator[Record]:
-        nonlocal upcoming, dealt
-        while upcoming is not None and (number == shards or dealt * shards < planned * number):
-            yield upcoming
-            dealt += _weight(1, len(upcoming.image or b""))
-            upcoming = next(records, None)
-
-    for number in range(1, shards + 1):
-        yield run(number)

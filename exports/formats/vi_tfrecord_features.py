@@ -75,7 +75,7 @@ def columns(record: Record, numbers: Mapping[str, int]) -> Columns:
 
     `numbers` are the labels' in the label map; a label that is not in it has number 0.
     """
-    annotations = record.annotations
+    annotations = record.parsed
     filled: Columns = {
         "image/filename": (record.filename.encode(),),
         "image/source_id": (record.asset_id.encode(),),
@@ -89,7 +89,7 @@ def columns(record: Record, numbers: Mapping[str, int]) -> Columns:
     if record.image is not None:
         filled["image/format"] = (record.mime_type.removeprefix("image/").encode(),)
         filled["image/encoded"] = (record.image,)
-    contents: list[Any] = [annotation.parsed for annotation in annotations]
+    contents: list[Any] = [annotation.contents for annotation in annotations]
     if contents and isinstance(contents[0], PhraseGrounding):
         filled.update(_grounding_columns(contents, numbers))
     elif contents:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -124,3 +125,25 @@ def test_fractions_and_pixels_are_inverse() -> None:
     fractions = contents.normalize(source, width=1000, height=800)
     assert contents.denormalize(fractions, width=1000, height=800) == source
     assert contents.normalize(cast.qa(), width=10, height=10) == Vqa(cast.qa().interactions)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [{"red valve": 1}, {"red valve": 1, "pump": 2}, {}, {"pump": 2}],
+        [{"ends with a comma,": 1, "b": 2}, {'a":1,': 3}, {'"': 1}, {',"': 2}, {"\\": 1}],
+        [{}, {}],
+        [{"": 1}],
+        [{"a},{": 1, "b}\n{": 2}, {":1": 4}],
+    ],
+)
+def test_labels_are_tallied_whatever_they_look_like(labels: list[dict[str, int]]) -> None:
+    texts = "\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in labels)
+    found: Counter[str] = Counter()
+    for piece, times in contents.tally_labels(texts):
+        for label, count in piece.items():
+            found[label] += count * times
+    expected: Counter[str] = Counter()
+    for one in labels:
+        expected.update(one)
+    assert found == expected

@@ -16,8 +16,8 @@ import pytest
 from isal import isal_zlib
 
 from exports import archive
-from exports.archive import ArchiveWriter, DamagedArchive, UnexpectedBytes
-from exports.records import Expected, Member
+from exports.archive import ArchiveWriter, DamagedArchive, UnexpectedBytes, Written, write_piece
+from exports.records import Chunk, Expected, Member
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -61,7 +61,7 @@ def test_what_was_written_is_told(tmp_path: Path) -> None:
     writer = ArchiveWriter(tmp_path / "a.zip")
     written = writer.add(Member("a", [TEXT]))
     writer.close()
-    assert (written.name, written.size, written.sha256) == ("a", len(TEXT), hashlib.sha256(TEXT).hexdigest())
+    assert written == Written("a", len(TEXT), zlib.crc32(TEXT), "")
 
 
 def test_same_members_same_bytes(tmp_path: Path) -> None:
@@ -197,3 +197,57 @@ def test_an_archive_and_a_stored_member_beyond_4_gib(tmp_path: Path) -> None:
         assert first.file_size == BEYOND_4_GIB * len(ZEROS)
         assert second.header_offset > 2**32
         assert opened.read("after") == b"behind 4 GiB"
+
+
+# Members in pieces
+
+
+def test_a_member_in_pieces_reads_as_one(tmp_path: Path) -> None:
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    assert writer.add(Member("a", [TEXT], more=True)) is None
+    assert writer.add(Member("a", [], more=True)) is None
+    written = writer.add(Member("a", [b"the end"]))
+    writer.add(Member("b", [b"x"]))
+    writer.close()
+    whole = TEXT + b"the end"
+    assert written == Written("a", len(whole), zlib.crc32(whole), "")
+    with zipfile.ZipFile(tmp_path / "a.zip") as found:
+        assert (found.read("a"), found.read("b")) == (whole, b"x")
+    archive.check(tmp_path / "a.zip")
+    assert unzip_says_it_is_sound(tmp_path / "a.zip")
+
+
+def test_pieces_made_elsewhere_give_the_same_bytes(tmp_path: Path) -> None:
+    members = [Member("a", [TEXT], more=True), Member("a", [b"the end"]), Member("b", [b"x"], compressed=False)]
+    write(tmp_path / "here.zip", *members)
+    writer = ArchiveWriter(tmp_path / "elsewhere.zip")
+    for member in members:
+        stored: list[Chunk] = []
+        writer.append(write_piece(member, stored.append), stored)
+    writer.close()
+    assert (tmp_path / "elsewhere.zip").read_bytes() == (tmp_path / "here.zip").read_bytes()
+
+
+def test_a_piece_that_breaks_can_be_tried_again(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError("gone")
+
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    writer.add(Member("a", [b"one "], more=True))
+    with pytest.raises(OSError, match="gone"):
+        writer.add(Member("a", broken()))
+    writer.add(Member("a", [b"two"]))
+    writer.close()
+    with zipfile.ZipFile(tmp_path / "a.zip") as found:
+        assert found.read("a") == b"one two"
+
+
+def test_an_incomplete_member_is_not_passed_over(tmp_path: Path) -> None:
+    writer = ArchiveWriter(tmp_path / "a.zip")
+    writer.add(Member("a", [TEXT], more=True))
+    with pytest.raises(ValueError, match="a is not complete"):
+        writer.add(Member("b", [b"x"]))
+    with pytest.raises(ValueError, match="a is not complete"):
+        writer.close()
+    writer.discard()

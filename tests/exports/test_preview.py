@@ -178,11 +178,11 @@ def test_the_web_process_loads_no_tensorflow_for_a_preview() -> None:
     script = """
 import sys
 from pathlib import Path
-from datasets.contents import Freeform, Vqa, Interaction, dump
+from datasets.contents import Vqa, Interaction
 from exports.records import AnnotationRecord, Options, Record
 from exports.registry import FORMATS
 contents = Vqa([Interaction(1, "Is it open?", "No")])
-record = Record("1", "a.jpg", "a.jpg", 10, 10, (AnnotationRecord("1", None, dump(contents), contents),))
+record = Record("1", "a.jpg", "a.jpg", 10, 10, "", (AnnotationRecord("1", None, contents),))
 assert "Is it open?" in FORMATS["ViTfrecord"].preview(record, Options(False, False, ("No",), Path("/nowhere")))
 assert "tensorflow" not in sys.modules
 """

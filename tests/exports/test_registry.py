@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from datasets.contents import Contents, dump
+from datasets.contents import Contents
 from datasets.models import DatasetType
-from exports.records import AnnotationRecord, Options, Record
+from exports.records import AnnotationRecord, Options, Record, dump_annotations
 from exports.registry import FORMATS, Format
 from exports.spec import DEFAULT_FORMAT
 from tests import cast
@@ -40,8 +40,9 @@ def test_a_preview_shows_the_record_of_each_type_the_format_holds(entry: Format,
     }
     words = {"phrase-grounding": "red valve", "vqa": "Is the valve open?", "freeform": "The left gauge is dirty."}
     for kind in entry.dataset_types:
-        annotation = AnnotationRecord("a1", None, dump(contents[kind]), contents[kind])
-        record = Record("asset-1", "line_07.jpg", "line_07.jpg", 1000, 800, (annotation,))
+        annotation = AnnotationRecord("a1", None, contents[kind])
+        texts = dump_annotations([annotation]), (annotation,)
+        record = Record("asset-1", "line_07.jpg", "line_07.jpg", 1000, 800, *texts)
         text = entry.preview(record, Options(False, False, ("red valve", "No"), tmp_path))
         assert "line_07.jpg" in text
         assert words[kind] in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -352,8 +353,10 @@ def test_the_receipt_knows_every_other_member(valves: Dataset) -> None:
     job = export(valves, include_images=True)
     written = members(job)
     written.pop("export.json")
-    told = {member["name"]: member["sha256"] for member in receipt(job)["members"]}
-    assert told == {name: hashlib.sha256(content).hexdigest() for name, content in written.items()}
+    told = {member["name"]: (member["size"], member["crc32"]) for member in receipt(job)["members"]}
+    assert told == {name: (len(content), f"{zlib.crc32(content):08x}") for name, content in written.items()}
+    (image,) = (member for member in receipt(job)["members"] if member["name"].endswith(".jpg"))
+    assert image["sha256"] == hashlib.sha256(written[image["name"]]).hexdigest()
 
 
 def test_the_row_knows_the_file(valves: Dataset) -> None:

@@ -95,7 +95,11 @@ class Watch:
 
     lease: Lease
     progress: Progress
+    #: The lease of a part of the work, where that is held on its own.
+    part: Lease | None = None
 
     def advance(self, steps: int = 1) -> None:
         self.lease.check()
+        if self.part is not None:
+            self.part.check()
         self.progress.advance(steps)

@@ -223,15 +223,16 @@ class Worker(models.Model):
     name = models.CharField(max_length=255, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
+    slots = models.PositiveSmallIntegerField(default=1, help_text="How many jobs it does at once.")
 
     def __str__(self) -> str:
         return self.name
 
     @classmethod
-    def sign_in(cls, name: str) -> None:
-        """Note that the worker `name` is alive."""
-        if not cls.objects.filter(pk=name).update(seen_at=Now()):
-            Worker.objects.bulk_create([Worker(name=name)], ignore_conflicts=True)
+    def sign_in(cls, name: str, *, slots: int = 1) -> None:
+        """Note that the worker `name`, which does `slots` jobs at once, is alive."""
+        if not cls.objects.filter(pk=name).update(seen_at=Now(), slots=slots):
+            Worker.objects.bulk_create([Worker(name=name, slots=slots)], ignore_conflicts=True)
 
     @classmethod
     def sign_out(cls, name: str) -> None:
@@ -243,6 +244,11 @@ class Worker(models.Model):
         """The workers seen within three sweeps (and ten seconds more)."""
         silence = timedelta(seconds=3 * settings.JOB_SWEEP_SECONDS + 10)
         return cls.objects.filter(seen_at__gte=Now() - silence)
+
+    @classmethod
+    def slots_alive(cls) -> int:
+        """How many jobs can be done at once."""
+        return cls.alive().aggregate(slots=models.Sum("slots"))["slots"] or 0
 
     @classmethod
     def forget_long_gone(cls) -> None:

@@ -34,8 +34,9 @@ def sweep() -> None:
 class Sweeper:
     """A thread that signs its worker in and sweeps, every JOB_SWEEP_SECONDS, until stopped."""
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, *, slots: int = 1) -> None:
         self._worker = worker
+        self._slots = slots
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
@@ -59,7 +60,7 @@ class Sweeper:
 
     def _round(self) -> None:
         try:
-            Worker.sign_in(self._worker)
+            Worker.sign_in(self._worker, slots=self._slots)
             sweep()
         except Exception:
             log.exception("The sweep failed; it tries again in %s s.", settings.JOB_SWEEP_SECONDS)

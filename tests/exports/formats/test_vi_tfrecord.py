@@ -23,9 +23,10 @@ from google.protobuf import (  # type: ignore[import-untyped]
 
 from datasets.contents import Contents, GroundedPhrase, Interaction, PhraseGrounding, Vqa, repair
 from datasets.geometry import Box
+from exports import runs
 from exports.formats import vi_tfrecord
 from exports.formats.vi_tfrecord_features import FEATURES
-from exports.records import AnnotationRecord, Member, Options, Record, Split
+from exports.records import AnnotationRecord, Member, Options, Record, Run, dump_annotations
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -69,18 +70,18 @@ def options(tmp_path: Path, *, labels: tuple[str, ...] = (), **changes: Any) -> 
     return Options(**fields | changes)
 
 
-def split_of(records: Iterable[Record], *, name: str = "", image_bytes: int = 0) -> Split:
-    records = list(records)
-    return Split(name, len(records), image_bytes, records)
+def run_of(records: Iterable[Record], *, folder: str = "") -> Run:
+    return Run(folder, 0, 1, records)
 
 
 def record(number: int, *contents: Contents, **changes: Any) -> Record:
     name = f"line_{number:02}.jpg"
     annotations = tuple(
-        AnnotationRecord(f"annotation-{number}-{n}", None if n % 2 else "défaut", "", parsed)
+        AnnotationRecord(f"annotation-{number}-{n}", None if n % 2 else "défaut", parsed)
         for n, parsed in enumerate(contents)
     )
-    return Record(f"asset-{number}", name, name, 1000 + number, 800, annotations, "image/jpeg")._replace(**changes)
+    texts = dump_annotations(annotations), annotations
+    return Record(f"asset-{number}", name, name, 1000 + number, 800, *texts, "image/jpeg")._replace(**changes)
 
 
 def phrase(text: str, *boxes: Box, **fields: Any) -> GroundedPhrase:
@@ -128,10 +129,10 @@ def unpack(folder: Path, members: Iterable[Member]) -> None:
         path.write_bytes(b"".join(map(bytes, member.chunks)))
 
 
-def unpack_export(folder: Path, asked: Options, *splits: Split) -> None:
+def unpack_export(folder: Path, asked: Options, *runs: Run) -> None:
     unpack(folder, vi_tfrecord.companions(asked))
-    for split in splits:
-        unpack(folder, vi_tfrecord.encode(split, asked))
+    for run in runs:
+        unpack(folder, vi_tfrecord.encode(run, asked))
 
 
 @pytest.fixture(scope="module")
@@ -139,18 +140,21 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """Several exports, each as its own reader reads it back in another process."""
     root = tmp_path_factory.mktemp("exports")
     grounding = options(root, labels=LABELS)
-    unpack_export(root / "pixels", grounding, split_of(VALVES))
+    unpack_export(root / "pixels", grounding, run_of(VALVES))
     unpack_export(
-        root / "parts", grounding, split_of(VALVES[:2], name="train"), split_of(VALVES[2:], name="validation")
+        root / "parts", grounding, run_of(VALVES[:2], folder="train"), run_of(VALVES[2:], folder="validation")
     )
-    unpack_export(root / "images", options(root, include_images=True), split_of(PICTURES, image_bytes=18))
-    unpack_export(root / "questions", options(root, labels=("", "Ja ✓", "No")), split_of(QUESTIONS))
-    unpack_export(root / "nothing", grounding, split_of([]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vi_tfrecord, "RECORDS_A_SHARD", 3)
-        unpack_export(root / "many", grounding, split_of(record(n, PhraseGrounding("", [])) for n in range(10)))
-        unpack_export(root / "torn", grounding, split_of(record(n, PhraseGrounding("", [])) for n in range(10)))
-        (root / "torn" / "annotations-00001-of-00004.tfrecord").unlink()
+    unpack_export(root / "images", options(root, include_images=True), run_of(PICTURES))
+    unpack_export(root / "questions", options(root, labels=("", "Ja ✓", "No")), run_of(QUESTIONS))
+    unpack_export(root / "nothing", grounding, run_of([]))
+    cuts = runs.even(0, 10, records_a_run=3)
+    several = [
+        Run("", cut.number, cut.of, [record(n, PhraseGrounding("", [])) for n in range(cut.start, cut.stop)])
+        for cut in cuts
+    ]
+    unpack_export(root / "many", grounding, *several)
+    unpack_export(root / "torn", grounding, *several)
+    (root / "torn" / "annotations-00001-of-00004.tfrecord").unlink()
     folders = [str(path) for path in sorted(root.iterdir()) if path.name != "spool"]
     done = subprocess.run(
         [sys.executable, "-I", "-c", READ_BACK, *folders], capture_output=True, text=True, check=False, cwd=root
@@ -184,7 +188,7 @@ def grounding_of(record: Record) -> list[Any]:
         (
             annotation.id,
             annotation.category or "",
-            annotation.parsed.caption,
+            annotation.contents.caption,
             [
                 (
                     phrase.phrase,
@@ -193,11 +197,11 @@ def grounding_of(record: Record) -> list[Any]:
                     phrase.end_token_index,
                     [float32(*box) for box in phrase.bounds],
                 )
-                for phrase in annotation.parsed.grounded_phrases
+                for phrase in annotation.contents.grounded_phrases
             ],
         )
-        for annotation in record.annotations
-        if isinstance(annotation.parsed, PhraseGrounding)
+        for annotation in record.parsed
+        if isinstance(annotation.contents, PhraseGrounding)
     ]
 
 
@@ -292,60 +296,23 @@ def test_the_reader_shows_the_first_examples_and_the_totals(exports: dict[str, A
 # Shards
 
 
-def shards(records: Iterable[Record], asked: Options, *, count: int, image_bytes: int = 0) -> dict[str, bytes]:
-    split = Split("train", count, image_bytes, records)
-    return {member.name: b"".join(map(bytes, member.chunks)) for member in vi_tfrecord.encode(split, asked)}
+def shard(run: Run, asked: Options) -> dict[str, bytes]:
+    return {member.name: b"".join(map(bytes, member.chunks)) for member in vi_tfrecord.encode(run, asked)}
 
 
-def payloads(shard: bytes) -> list[bytes]:
-    """The records of a shard: a length, its CRC, that many bytes, their CRC."""
-    found, position = [], 0
-    while position < len(shard):
-        end = position + 12 + struct.unpack_from("<Q", shard, position)[0]
-        found.append(shard[position + 12 : end])
-        position = end + 4
-    return found
+def test_a_run_is_a_shard_named_by_its_place(tmp_path: Path) -> None:
+    found = shard(Run("train", 2, 11, [record(0)]), options(tmp_path))
+    assert list(found) == ["train/annotations-00002-of-00011.tfrecord"]
 
 
-def image_size(payload: bytes) -> int:
-    example = vi_tfrecord.load_tensorflow().train.Example.FromString(payload)
-    return len(example.features.feature["image/encoded"].bytes_list.value[0])
-
-
-@pytest.mark.parametrize(
-    ("count", "sizes"), [(0, [0]), (1, [1]), (3, [3]), (4, [2, 2]), (10, [3, 2, 3, 2]), (12, [3, 3, 3, 3])]
-)
-def test_no_shard_holds_more_records_than_the_bound(
-    count: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vi_tfrecord, "RECORDS_A_SHARD", 3)
-    found = shards((record(n) for n in range(count)), options(tmp_path), count=count)
-    assert list(found) == [f"train/annotations-{n:05}-of-{len(sizes):05}.tfrecord" for n in range(len(sizes))]
-    assert [len(payloads(shard)) for shard in found.values()] == sizes
-
-
-def test_no_shard_holds_more_image_bytes_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vi_tfrecord, "IMAGE_BYTES_A_SHARD", 1000)
-    sizes = [600, 10, 10, 900, 300, 10, 10, 10, 950, 5, 5, 400]
-    pictures = (record(n, image=bytes(size)) for n, size in enumerate(sizes))
-    asked = options(tmp_path, include_images=True)
-    found = shards(pictures, asked, count=len(sizes), image_bytes=sum(sizes))
-    dealt = [[image_size(payload) for payload in payloads(shard)] for shard in found.values()]
-    assert [size for shard in dealt for size in shard] == sizes
-    assert len(dealt) == 4
-    assert all(sum(shard[:-1]) <= 1000 for shard in dealt)
-
-
-def test_records_left_out_leave_the_last_shards_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vi_tfrecord, "RECORDS_A_SHARD", 3)
-    found = shards((record(n) for n in range(4)), options(tmp_path), count=9)
-    assert [len(payloads(shard)) for shard in found.values()] == [3, 1, 0]
+def test_a_run_without_records_is_an_empty_shard(tmp_path: Path) -> None:
+    assert shard(Run("", 0, 1, []), options(tmp_path)) == {"annotations-00000-of-00001.tfrecord": b""}
 
 
 def test_members_are_deflated_unless_images_are_inside(tmp_path: Path) -> None:
-    plain = [member.compressed for member in vi_tfrecord.encode(split_of(VALVES), options(tmp_path))]
+    plain = [member.compressed for member in vi_tfrecord.encode(run_of(VALVES), options(tmp_path))]
     images = options(tmp_path, include_images=True)
-    assert (plain, [member.compressed for member in vi_tfrecord.encode(split_of(PICTURES), images)]) == (
+    assert (plain, [member.compressed for member in vi_tfrecord.encode(run_of(PICTURES), images)]) == (
         [True],
         [False],
     )
@@ -353,7 +320,7 @@ def test_members_are_deflated_unless_images_are_inside(tmp_path: Path) -> None:
 
 def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
     asked = options(tmp_path, labels=LABELS)
-    assert shards(VALVES, asked, count=3) == shards(VALVES, asked, count=3)
+    assert shard(run_of(VALVES), asked) == shard(run_of(VALVES), asked)
 
 
 # The spool
@@ -363,25 +330,8 @@ def spooled(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "spool").rglob("*") if path.is_file())
 
 
-def test_one_shard_is_spooled_at_a_time_and_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vi_tfrecord, "RECORDS_A_SHARD", 2)
-    pulled: list[int] = []
-
-    def records() -> Iterator[Record]:
-        for n in range(6):
-            pulled.append(n)
-            yield record(n)
-
-    seen = []
-    for member in vi_tfrecord.encode(Split("", 6, 0, records()), options(tmp_path)):
-        seen.append((len(spooled(tmp_path)), len(pulled)))
-        assert b"".join(map(bytes, member.chunks))
-    assert seen == [(1, 3), (1, 5), (1, 6)]
-    assert list((tmp_path / "spool").iterdir()) == []
-
-
 def test_a_closed_generator_leaves_nothing(tmp_path: Path) -> None:
-    members = vi_tfrecord.encode(split_of(VALVES), options(tmp_path))
+    members = vi_tfrecord.encode(run_of(VALVES), options(tmp_path))
     chunks = iter(next(members).chunks)
     next(chunks)
     assert spooled(tmp_path)
@@ -395,7 +345,7 @@ def test_a_source_that_breaks_leaves_nothing(tmp_path: Path) -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(vi_tfrecord.encode(Split("", 2, 0, records()), options(tmp_path)))
+        list(vi_tfrecord.encode(run_of(records()), options(tmp_path)))
     assert list((tmp_path / "spool").iterdir()) == []
 
 
@@ -474,6 +424,7 @@ def test_tensorflow_is_loaded_by_encoding_alone() -> None:
     program = """
 import sys
 from pathlib import Path
+from exports import runs
 from exports.formats import vi_tfrecord
 from exports.records import Options, Record
 asked = Options(normalized=False, include_images=False, labels=("a",), spool_dir=Path("."))

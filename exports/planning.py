@@ -1,0 +1,77 @@
+"""What an export will write: which assets go where, in which order, and in which runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from exports import runs, splits
+from exports.media import IMAGE_UNIT
+from exports.receipt import NO_ANNOTATIONS, Receipt
+from exports.records import Options
+from exports.runs import RunPlan
+from exports.sources import Source
+from exports.splits import Part
+
+
+class ExportFailed(Exception):
+    """The export cannot be had; the message is the sentence for the job's row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`selected` assets were asked for; those of `parts` make records. `runs` are in the order of the archive."""
+
+    selected: int
+    parts: list[Part]
+    runs: list[RunPlan]
+    image_bytes: int
+    options: Options
+
+    @property
+    def records(self) -> int:
+        return sum(len(part.ids) for part in self.parts)
+
+    @property
+    def steps(self) -> int:
+        """How many steps of progress the writing takes."""
+        return self.records + self.image_bytes // IMAGE_UNIT
+
+
+def plan(source: Source, receipt: Receipt, *, spool: Path) -> Plan:
+    """The plan for `source`; `receipt` hears of the assets that make no record. Raises `ExportFailed`."""
+    spec = source.spec
+    for asset in source.unannotated():
+        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
+    for asset, texts in source.imageless():
+        receipt.skipped_pair(asset, "no image was uploaded", texts)
+    annotated, selected = source.annotated(), source.count_selected()
+    if spec.validation_ratio is None:
+        parts = splits.whole(annotated)
+    else:
+        assert spec.seed is not None
+        parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
+    if not any(part.ids for part in parts):
+        wanted = "annotations and an image" if spec.encoding.paired else "annotations"
+        raise ExportFailed(
+            f"None of the {selected} selected assets has {wanted}, so nothing was written. "
+            "Annotate some, or drop the filter."
+        )
+    labels = source.labels() if spec.encoding.numbers else ()
+    options = Options(spec.normalized, spec.include_images, labels, spool)
+    image_bytes = sum(source.image_bytes(part.ids) for part in parts) if spec.include_images else 0
+    cut = [run for number, part in enumerate(parts) for run in _runs(source, number, part)]
+    return Plan(selected, parts, cut, image_bytes, options)
+
+
+def _runs(source: Source, number: int, part: Part) -> list[RunPlan]:
+    spec, encoding = source.spec, source.spec.encoding
+    limit, count = encoding.records_a_run, len(part.ids)
+    if spec.include_images and encoding.images == "inside":
+        sizes = source.image_sizes(part.ids)
+        return runs.weighed(number, sizes, records_a_run=limit, bytes_a_run=encoding.image_bytes_a_run)
+    found = runs.even(number, count, records_a_run=limit)
+    if spec.include_images and encoding.images == "beside":
+        beside = runs.even(number, count, records_a_run=limit)
+        found += [replace(run, images=True) for run in beside]
+    return found

@@ -1,0 +1,235 @@
+"""One export on many workers: its runs are dealt out as shards, and whoever is free writes one.
+
+The worker that holds the export deals the shards, writes those that nobody else takes, and assembles what comes, in
+order. So it needs nobody: others only make it quicker. All see the dataset as it does; who cannot leaves the shard
+to it. A shard is a job of its own: when its worker is lost, that shard alone is done again.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+import uuid
+import zlib
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from exports import fragments, storage
+from exports.fragments import FragmentWriter
+from exports.models import ExportJob, ExportShard
+from exports.planning import ExportFailed, Plan
+from exports.reasons import sentence
+from exports.receipt import Receipt
+from exports.records import Options
+from exports.runs import RunPlan
+from exports.sources import Source, View, ViewGone
+from exports.splits import Part
+from exports.writing import Writing
+from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.lease import Lease, LeaseLost, Watch
+from vi_portal.jobs.models import Refused, State
+from vi_portal.jobs.progress import Progress
+
+log = logging.getLogger(__name__)
+
+#: How often the holder of the export looks whether a shard has come in.
+_LOOK_SECONDS = 0.1
+
+
+# The holder of the export
+
+
+def deal(plan: Plan, *, records_a_shard: int) -> list[list[RunPlan]]:
+    """The runs in the order of the archive, in groups of about `records_a_shard` records.
+
+    Images beside the records are groups of their own: on one disk, nobody writes them quicker than the holder.
+    """
+    dealt: list[list[RunPlan]] = []
+    for images, runs in groupby(plan.runs, key=lambda run: run.images):
+        group: list[RunPlan] = []
+        for run in runs:
+            if group and sum(map(len, group)) + len(run) > records_a_shard:
+                dealt.append(group)
+                group = []
+            group.append(run)
+        dealt.append(group)
+        assert images == dealt[-1][0].images
+    return dealt
+
+
+def write_with_others(job: ExportJob, writing: Writing, groups: list[list[RunPlan]]) -> None:
+    """Bring all `groups` of runs into the archive of `writing`. Raises `ExportFailed` when a shard cannot be had."""
+    held = _Held(job, writing)
+    shards = held.ask([group for group in groups if not group[0].images])
+    try:
+        for group in groups:
+            if group[0].images:
+                for run in group:
+                    writing.write_run(run)
+            else:
+                held.take_in(next(shards))
+    finally:
+        held.dismiss()
+
+
+class _Held:
+    """The shards of one attempt at an export, as its holder sees them."""
+
+    def __init__(self, job: ExportJob, writing: Writing) -> None:
+        self._job, self._writing = job, writing
+        self._written: set[uuid.UUID] = set()
+
+    def ask(self, groups: list[list[RunPlan]]) -> Iterator[uuid.UUID]:
+        """Make the shards, and ring for whoever is free; their ids, in order."""
+        job, source = self._job, self._writing.source
+        assert job.lease_token is not None
+        self.dismiss()
+        view = source.share_view()
+        vocabulary = zlib.compress(msgspec.json.encode(self._writing.plan.options.labels))
+        rows = [
+            ExportShard(
+                export=job,
+                dataset_id=job.dataset_id,
+                export_token=job.lease_token,
+                number=number,
+                runs=[self._packed(run) for run in group],
+                ids=zlib.compress(b"".join(self._ids(run).tobytes() for run in group), level=1),
+                vocabulary=vocabulary if number == 0 else b"",
+                revision=view.revision,
+                snapshot=view.snapshot,
+            )
+            for number, group in enumerate(groups)
+        ]
+        ExportShard.objects.bulk_create(rows, batch_size=50)
+        for row in rows:
+            row.ring()
+        return iter([row.pk for row in rows])
+
+    def take_in(self, pk: uuid.UUID) -> None:
+        """Wait for the shard `pk`, writing others meanwhile, and move its fragment into the archive."""
+        while (shard := ExportShard.objects.defer("ids").get(pk=pk)).state != State.FINISHED:
+            if shard.state == State.FAILED:
+                raise ExportFailed(shard.failure)
+            if not self._write_one():
+                time.sleep(_LOOK_SECONDS)
+                self._writing.watch.advance(0)
+        with storage.open_fragment(shard.fragment) as file:
+            fragments.assemble(file, self._writing.sink, self._writing.receipt)  # type: ignore[arg-type]
+        storage.delete(shard.fragment)
+        if pk not in self._written:
+            self._writing.watch.advance(sum(run["records"] for run in shard.runs))
+
+    def dismiss(self) -> None:
+        """Let go of every shard. Who still writes one loses its lease; files without a row are swept up."""
+        kept = [key for key in self._job.shards.values_list("fragment", flat=True) if key]
+        self._job.shards.all().delete()
+        for key in kept:
+            storage.delete(key)
+
+    def _write_one(self) -> bool:
+        """Write the first shard that nobody has, if there is one."""
+        watch = self._writing.watch
+        for pk in self._job.shards.filter(state=State.QUEUED).order_by("number").values_list("pk", flat=True):
+            try:
+                shard = ExportShard.start(pk, worker=self._job.worker)
+            except Refused:
+                continue
+            try:
+                with Lease(shard, Progress()) as lease:
+                    part = Watch(watch.lease, watch.progress, lease)
+                    _write_fragment(shard, self._writing.source, self._writing.plan.options, part)
+                self._written.add(pk)
+            except (LeaseLost, Refused):
+                watch.lease.check()  # it was the shard's that was lost: somebody else has it
+            return True
+        return False
+
+    def _packed(self, run: RunPlan) -> dict[str, Any]:
+        part = self._writing.plan.parts[run.part].name
+        return {"part": part, "number": run.number, "of": run.of, "records": len(run)}
+
+    def _ids(self, run: RunPlan) -> array[int]:
+        return self._writing.plan.parts[run.part].ids[run.start : run.stop]
+
+
+# Any other worker
+
+
+def run(shard_id: uuid.UUID, *, worker: str) -> None:
+    """Write the shard `shard_id`, if it is still to be written. Never raises for what can befall it."""
+
+    def work(shard: ExportShard) -> None:
+        spec, progress = shard.export.spec, Progress()
+        try:
+            with Source.open(shard.dataset, spec, view=View(shard.revision, shard.snapshot)) as source:
+                options = Options(spec.normalized, spec.include_images, _vocabulary(shard), Path())
+                with Lease(shard, progress) as lease:
+                    _write_fragment(shard, source, options, Watch(lease, progress))
+        except ViewGone:
+            log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
+            shard.leave_to_the_holder()
+
+    if ExportShard.open_to_all().filter(pk=shard_id).exists():
+        attempt(ExportShard, shard_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
+
+
+# Both
+
+
+def _write_fragment(shard: ExportShard, source: Source, options: Options, watch: Watch) -> None:
+    """Write the runs of `shard` into a fragment, and finish the shard with it."""
+    with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
+        plan = _unpacked(shard, replace(options, spool_dir=spool))
+        writer = FragmentWriter(aside)
+        try:
+            writing = Writing(plan, source, receipt, writer, watch)
+            for run in plan.runs:
+                writing.write_run(run)
+            writer.close(receipt)
+        finally:
+            writer.discard()
+        watch.advance(0)
+        key = storage.keep_fragment(aside)
+        try:
+            shard.finish(fragment=key)
+        except Refused:
+            storage.delete(key)
+            raise
+
+
+@contextmanager
+def _files_aside(shard: ExportShard) -> Iterator[tuple[Path, Path]]:
+    assert shard.lease_token is not None
+    aside = storage.part_path(shard.pk, shard.lease_token)
+    spool = storage.spool_path(shard.pk, shard.lease_token)
+    try:
+        yield aside, spool
+    finally:
+        aside.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
+
+
+def _unpacked(shard: ExportShard, options: Options) -> Plan:
+    """The plan of the shard: a part for each of its runs, with the ids of that run alone."""
+    ids, start = array("q", zlib.decompress(shard.ids)), 0
+    parts, runs = [], []
+    for place, packed in enumerate(shard.runs):
+        stop = start + packed["records"]
+        parts.append(Part(packed["part"], ids[start:stop]))
+        runs.append(RunPlan(place, packed["number"], packed["of"], 0, packed["records"]))
+        start = stop
+    return Plan(len(ids), parts, runs, 0, options)
+
+
+def _vocabulary(shard: ExportShard) -> tuple[str, ...]:
+    """Every label of the export, which its first shard carries."""
+    packed = ExportShard.objects.values_list("vocabulary", flat=True).get(export=shard.export_id, number=0)
+    return msgspec.json.decode(zlib.decompress(packed), type=tuple[str, ...])

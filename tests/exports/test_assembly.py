@@ -1,0 +1,65 @@
+"""What the database puts together is what Python would."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets.contents import Freeform
+from datasets.models import Annotation, Asset, Dataset
+from exports import assembly
+from tests import cast
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+
+TROUBLE = ['"', "\\", "tab\there", "line\nbreak", "\x01\x1f", "ünï 赤い 🔧", "", "100%s {x} ' ;"]
+
+
+def assembled(asset: Asset, *, normalized: bool = False, opening: str = '{"type":"') -> assembly.Assembled:
+    (found,) = assembly.assemble([asset.pk], normalized=normalized, opening=opening)
+    return found
+
+
+def test_every_text_comes_out_as_json_reads_it(valves: Dataset) -> None:
+    asset = cast.make_asset(valves, "a.jpg")
+    made = [cast.make_annotation(asset, category=text or None) for text in TROUBLE]
+    for annotation, text in zip(made, TROUBLE, strict=True):
+        Annotation.objects.filter(pk=annotation.pk).update(uid=f"id {text}")
+    assert json.loads(assembled(asset).annotations) == [
+        {"id": f"id {text}", "category": text or None, "contents": json.loads(annotation.contents)}
+        for annotation, text in zip(made, TROUBLE, strict=True)
+    ]
+
+
+def test_annotations_come_in_the_order_of_their_rows_whatever_was_written_between(valves: Dataset) -> None:
+    assets = [cast.make_asset(valves, f"{n}.jpg") for n in range(3)]
+    made: dict[int, list[str]] = {asset.pk: [] for asset in assets}
+    for turn in range(12):
+        asset = assets[(turn * 2) % 3]
+        made[asset.pk].append(cast.make_annotation(asset).uid)
+    found = assembly.assemble([asset.pk for asset in assets], normalized=False, opening='{"type":"')
+    assert {one.asset: [entry["id"] for entry in json.loads(one.annotations)] for one in found} == made
+
+
+def test_what_needs_a_second_look_is_not_whole(valves: Dataset) -> None:
+    sound, flawed, foreign = (cast.make_asset(valves, f"{n}.jpg") for n in range(3))
+    for asset in (sound, flawed, foreign):
+        cast.make_annotation(asset)
+    Annotation.objects.filter(asset=flawed).update(flawed=True)
+    Annotation.objects.filter(asset=foreign).update(contents='{"type":"Freeform","text":"x"}')
+    opening = '{"type":"PhraseGrounding"'
+    assert [assembled(one, opening=opening).whole for one in (sound, flawed, foreign)] == [True, False, False]
+
+
+def test_labels_come_one_text_a_line(valves: Dataset) -> None:
+    asset = cast.make_asset(valves, "a.jpg")
+    made = [cast.make_annotation(asset) for _ in range(3)]
+    assert assembled(asset).labels.split("\n") == [annotation.labels for annotation in made]
+
+
+def test_what_has_no_normalized_text_keeps_its_own() -> None:
+    notes = cast.make_dataset(cast.make_organization("Notes"), type="freeform")
+    asset = cast.make_asset(notes, "a.jpg")
+    annotation = cast.make_annotation(asset, Freeform("as it is"))
+    assert annotation.contents in assembled(asset, normalized=True).annotations
