@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -94,10 +95,17 @@ def test_what_is_deleted_between_two_pages_makes_nothing_be_skipped(ana: User, v
     assert [each["assetId"] for each in rest["items"]] == [asset.uid for asset in assets[3:]]
 
 
-def test_a_thousand_or_more_come_in_one_page(ana: User, valves: Dataset) -> None:
-    cast.make_annotated(valves, 1100)
-    page = client_of(ana).get(at(valves, "assets"), {"s": 1000}).json()
-    assert len(page["items"]) == 1100
+def test_a_thousand_or_more_come_in_one_page_of_which_no_more_than_a_piece_is_at_hand(
+    ana: User, valves: Dataset
+) -> None:
+    client, address = client_of(ana), at(valves, "assets") + "?s=1000&sortBy=filename&o=desc&contents=y"
+    assert json.loads(client.get(address).getvalue()) == {"items": []}
+    made = cast.make_annotated(valves, 1100)
+    pieces = list(client.get(address))
+    assert max(map(len, pieces)) < sum(map(len, pieces)) / 2
+    page = json.loads(b"".join(pieces))
+    assert [each["assetId"] for each in page["items"]] == [asset.uid for asset in reversed(made)]
+    assert {each["metadata"]["annotations"]["total"] for each in page["items"]} == {1}
     assert not page.get("nextPage")
 
 
