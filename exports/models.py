@@ -20,10 +20,6 @@ class ExportJobQuerySet(models.QuerySet["ExportJob"]):
         """The exports of the datasets `user` may see, or could see before they were deleted."""
         return self.filter(dataset__in=Dataset.everything.visible_to(user))
 
-    def history(self, dataset: Dataset) -> ExportJobQuerySet:
-        """The exports of `dataset`, newest first, with what a row of the history shows."""
-        return self.filter(dataset=dataset).select_related("user").order_by("-created_at", "-pk")
-
     def expired(self) -> ExportJobQuerySet:
         """Finished exports whose archive is past its time but still there."""
         return self.filter(state=State.FINISHED, expires_at__lt=timezone.now()).exclude(archive="")
