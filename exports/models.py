@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from datasets.models import Dataset
 from exports import storage
+from exports.job_files import JobFile
 from exports.spec import ExportSpec
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
@@ -138,10 +139,10 @@ class ExportJob(Job):
             owners = {row.pk: row for row in rows.only("state", "archive", "lease_token")}
             for file in files:
                 if not _is_owned(file, owners.get(file.job_id)):
-                    storage.remove(file)
+                    file.remove()
 
 
-def _is_owned(file: storage.StoredFile, job: ExportJob | None) -> bool:
+def _is_owned(file: JobFile, job: ExportJob | None) -> bool:
     if job is None:
         return False
     published = job.state == State.FINISHED and job.archive == file.key

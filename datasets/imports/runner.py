@@ -24,6 +24,7 @@ from datasets.models import ImportJob
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def _told(summary: Summary) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """The sentence for the row."""
-    if isinstance(error, Rejected):
+    if isinstance(error, Rejected | StoreFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."

@@ -5,6 +5,7 @@ The form works by itself; the script beside it sends the same form in small piec
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,6 +28,9 @@ from datasets.views.access import dataset_to_edit
 from vi_portal.accounts.models import User
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import Refused
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 _ANNOTATIONS = (".json", ".jsonl")
 _SENTENCES: dict[arrival.Outcome, str] = {
@@ -94,6 +98,9 @@ def _image_taken(dataset: Dataset, file: UploadedFile[Any], name: str) -> Outcom
         asset, outcome = arrival.take_image(dataset, file, filename=name, keep_linked=True)
     except arrival.Refused as refused:
         return Outcome(name, "bad", refused.message)
+    except StoreFailed as error:
+        log.warning("An image could not be stored: %s", error)
+        return Outcome(name, "bad", f"It could not be stored. {error}")
     picture = f"{reverse('thumbnail', args=[dataset.pk, asset.uid])}?v={asset.sha256[:12]}"
     return Outcome(name, "good", _SENTENCES[outcome], asset.get_absolute_url(), picture)
 

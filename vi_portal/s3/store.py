@@ -1,0 +1,186 @@
+"""The storage backend: django-storages' S3, with one client for all threads, bounded patience and telling errors.
+
+What it adds for the portal: whole files sent in parts, objects listed, unfinished uploads found, links signed.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from io import BufferedReader
+from typing import IO, Any
+
+import boto3.session
+from botocore.config import Config
+from django.core.files.base import File
+from storages.backends.s3 import S3Storage
+
+from vi_portal.s3 import uploading
+from vi_portal.s3.answers import failures_told
+from vi_portal.s3.patience import is_quick
+from vi_portal.s3.reading import ObjectReader
+
+#: How long an answer is waited for, in seconds, and how often it is asked for, with growing pauses between.
+_PATIENT = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 5}}
+_HURRIED = {"connect_timeout": 2, "read_timeout": 8, "retries": {"mode": "standard", "total_max_attempts": 2}}
+_BUFFER = 256 * 1024
+_DELETED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object, or an upload that was begun: its name in the storage and when it was made; the latter has an id."""
+
+    name: str
+    at: datetime
+    upload_id: str = ""
+
+
+class ObjectStore(S3Storage):  # type: ignore[misc]
+    """A bucket, or what is in it below a prefix, as a storage of Django.
+
+    `public_endpoint` is where browsers reach the store, if that is not where the portal does. Every method raises
+    `StoreFailed` where the store cannot be reached, refuses or fails.
+    """
+
+    def __init__(self, *, public_endpoint: str = "", checksums: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.public_endpoint = public_endpoint
+        self.checksums = checksums
+        self._clients: dict[tuple[int, str], Any] = {}
+        self._making = threading.Lock()
+
+    # What Django asks of a storage
+
+    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+        """The object as a seekable file. Raises `FileNotFoundError`."""
+        if mode != "rb":
+            raise ValueError("Objects are opened for reading only. Save a file instead.")
+        return self._file(ObjectReader(self.client, bucket=self.bucket_name, key=self._key(name)), name)
+
+    def _save(self, name: str, content: IO[bytes]) -> str:
+        content.seek(0, os.SEEK_END)
+        size = content.tell()
+        content.seek(0)
+        self.upload(name, content, size=size)
+        return name
+
+    def delete(self, name: str) -> None:
+        with failures_told(name):
+            self.client.delete_object(Bucket=self.bucket_name, Key=self._key(name))
+
+    def exists(self, name: str) -> bool:
+        try:
+            self.size(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def size(self, name: str) -> int:
+        """The size in bytes. Raises `FileNotFoundError`."""
+        with failures_told(name):
+            return int(self.client.head_object(Bucket=self.bucket_name, Key=self._key(name))["ContentLength"])
+
+    # What the portal asks beyond that
+
+    def open_part(self, name: str, *, size: int) -> File[bytes]:
+        """The object `name`, of which `size` is known, for who will read but a part of it. Nothing is asked yet."""
+        return self._file(ObjectReader(self.client, bucket=self.bucket_name, key=self._key(name), size=size), name)
+
+    def upload(
+        self, name: str, content: IO[bytes], *, size: int, sent: Callable[[int], None] = lambda size: None
+    ) -> None:
+        """Store `content`, which is `size` bytes long, under `name`: whole or not at all. `sent` may raise."""
+        kind = mimetypes.guess_type(name)[0] or self.default_content_type
+        target = uploading.Target(self.client, self.bucket_name, self._key(name), kind, self.checksums)
+        uploading.upload(target, content, size=size, sent=sent)
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Delete every one of `names` that exists, several at a time."""
+        with ThreadPoolExecutor(_DELETED_AT_ONCE, thread_name_prefix="delete") as deleters:
+            for _ in deleters.map(self.delete, names):
+                pass
+
+    def listing(self, below: str = "") -> Iterator[Listed]:
+        """Every object whose name begins with `below`."""
+        for page in self._pages("list_objects_v2", below):
+            for found in page.get("Contents", ()):
+                yield Listed(self._name(found["Key"]), found["LastModified"])
+
+    def unfinished_uploads(self, below: str = "") -> Iterator[Listed]:
+        """Every multipart upload to a name that begins with `below` which was neither completed nor aborted."""
+        for page in self._pages("list_multipart_uploads", below):
+            for found in page.get("Uploads", ()):
+                yield Listed(self._name(found["Key"]), found["Initiated"], found["UploadId"])
+
+    def abort(self, upload: Listed) -> None:
+        """Give up an unfinished upload."""
+        key = self._key(upload.name)
+        uploading.abort(self.client, bucket=self.bucket_name, key=key, upload_id=upload.upload_id)
+
+    def link(self, name: str, *, disposition: str, content_type: str, seconds: int) -> str:
+        """An address that gives the object to whoever has it, for so long, named as `disposition` says."""
+        wanted = {
+            "ResponseContentDisposition": disposition,
+            "ResponseContentType": content_type,
+            "ResponseCacheControl": "private, no-transform",
+        }
+        client = self._client_at(self.public_endpoint or self.endpoint_url)
+        target = {"Bucket": self.bucket_name, "Key": self._key(name)}
+        url: str = client.generate_presigned_url("get_object", Params=target | wanted, ExpiresIn=seconds)
+        return url
+
+    # How it is reached
+
+    @property
+    def client(self) -> Any:
+        """One for all threads of this process: clients, unlike the parts of boto3 above them, may be shared."""
+        return self._client_at(self.endpoint_url)
+
+    def _client_at(self, endpoint: str | None) -> Any:
+        # A child must not talk over the connections of its parent.
+        place = os.getpid(), endpoint or ""
+        client = self._clients.get(place)
+        if client is None:
+            with self._making:
+                client = self._clients.get(place) or self._made_client(endpoint)
+                self._clients[place] = client
+        return client
+
+    def _made_client(self, endpoint: str | None) -> Any:
+        session = boto3.session.Session(
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            aws_session_token=self.security_token,
+            region_name=self.region_name,
+        )
+        config = Config(
+            s3={"addressing_style": self.addressing_style},
+            signature_version="s3v4",
+            max_pool_connections=64,
+            # Ours are sent along by hand, in a form that every store can read over.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            **(_HURRIED if is_quick() else _PATIENT),
+        )
+        return session.client("s3", endpoint_url=endpoint, config=config)
+
+    def _pages(self, operation: str, below: str) -> Iterator[dict[str, Any]]:
+        prefix = f"{self.location}/" if self.location else ""
+        with failures_told():
+            yield from self.client.get_paginator(operation).paginate(Bucket=self.bucket_name, Prefix=f"{prefix}{below}")
+
+    def _key(self, name: str) -> str:
+        key: str = self._normalize_name(name)
+        return key
+
+    def _name(self, key: str) -> str:
+        return key.removeprefix(f"{self.location}/") if self.location else key
+
+    def _file(self, reader: ObjectReader, name: str) -> File[bytes]:
+        return File(BufferedReader(reader, _BUFFER), name)
