@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +12,12 @@ from django.conf import settings
 from django.utils.http import content_disposition_header
 
 from exports.job_files import JobFile
+from vi_portal.s3 import is_due
 
 if TYPE_CHECKING:
     from vi_portal.s3.store import ObjectStore
 
 _TYPE = "application/zip"
-#: When this process last searched the store, by the monotonic clock.
-_searched: dict[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,8 @@ class StoreArchives:
 def files(store: ObjectStore) -> Iterator[JobFile]:
     """Every archive and unfinished upload on the store that carries a job's name; none before S3_SWEEP_SECONDS have
     passed since this process last searched it."""
-    now = time.monotonic()
-    if now - _searched.get(store.bucket_name, -settings.S3_SWEEP_SECONDS) < settings.S3_SWEEP_SECONDS:
+    if not is_due(store):
         return
-    _searched[store.bucket_name] = now
     for upload in store.unfinished_uploads():
         if file := JobFile.named(upload.name, remove=partial(store.abort, upload)):
             yield file

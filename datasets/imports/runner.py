@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from datasets.imports import policies, sessions
+from datasets.imports import kept_files, policies, sessions
 from datasets.imports.account import Journal, Problem, Summary
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
@@ -43,7 +43,7 @@ def _import(job: ImportJob) -> None:
     lease = Lease(job, progress)
     problems: list[str] = []
     with lease:
-        files = sessions.files_of(job.session)
+        files = _files(job)
         if len(files) != job.files:
             raise Rejected("The files of this import are no longer here. Send them again.")
         left_out: list[str] = []
@@ -55,8 +55,16 @@ def _import(job: ImportJob) -> None:
         lease.check()
     results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
     job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
-    shutil.rmtree(job.session.folder, ignore_errors=True)
+    with suppress(StoreFailed):  # then the sweep removes them
+        kept_files.remove(job.session)
     log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
+
+
+def _files(job: ImportJob) -> list[FoundFile]:
+    try:
+        return sessions.files_of(job.session)
+    except FileNotFoundError:
+        return []
 
 
 def _rehearsed(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> list[Rehearsal]:

@@ -114,7 +114,12 @@ def _annotations_taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, 
             outcomes.append(Outcome(name, "bad", "Another file of this name was sent with it. Send it by itself."))
             continue
         names.add(name)
-        sessions.add_file(session, name, file)
+        try:
+            sessions.add_file(session, name, file)
+        except StoreFailed as error:
+            log.warning("The files of an import could not be stored: %s", error)
+            sessions.give_up(session, reason="UserUploadErrored")
+            return [Outcome(name, "bad", f"It could not be stored, so nothing was imported. {error}")]
         told = "Being imported; the job history on the Annotations tab says how far it is."
         outcomes.append(Outcome(name, "good", told, history))
     sessions.start(session)

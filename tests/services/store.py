@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def running_store() -> Iterator[int]:
         port = int(probe.getsockname()[1])
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "--port", str(port)],
+        env=os.environ | {"S3_UPLOAD_PART_MIN_SIZE": "1000"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -122,14 +124,19 @@ class Way:
         self._server.server_close()
 
 
+def client_of(port: int) -> Any:
+    """A client of the store at `port` that is not the portal's."""
+    session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name="us-east-1")
+    return session.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
+
+
 class Bucket:
     """What a bucket holds, seen from outside the portal."""
 
-    def __init__(self, name: str, port: int) -> None:
+    def __init__(self, name: str, client: Any) -> None:
         self.name = name
-        session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name="us-east-1")
-        self.client = session.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
-        self.client.create_bucket(Bucket=name)
+        self.client = client
+        client.create_bucket(Bucket=name)
 
     def keys(self, prefix: str = "") -> list[str]:
         found = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)

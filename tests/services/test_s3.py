@@ -20,21 +20,27 @@ import httpx
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from datasets import images, removal
-from datasets.models import Asset, Dataset
-from exports import archives_in_store, storage
+from datasets.imports import runner as import_runner
+from datasets.imports import sessions
+from datasets.models import Annotation, Asset, Dataset, ImportJob, NewAsset
+from exports import storage
 from exports.models import ExportJob
 from tests import cast
-from tests.api.test_kit import key_of
+from tests.api.test_kit import client_of, key_of
 from tests.conftest import signed_in
 from tests.datasets.api.test_ingestion import opened, put, state
 from tests.exports.jobs import make_finished, make_running
 from tests.exports.reading import export
 from tests.frame.portal import environment
+from tests.services import store
 from tests.services.store import KEY, SECRET, Asked, Bucket, Fault, Way, running_store
+from vi_portal import s3
 from vi_portal.accounts.models import Organization, User
 from vi_portal.jobs.models import State
 from vi_portal.s3 import patience, uploading
@@ -52,6 +58,12 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
+def outside(port: int) -> Any:
+    """A client that is not the portal's."""
+    return store.client_of(port)
+
+
+@pytest.fixture(scope="module")
 def way(port: int) -> Iterator[Way]:
     way = Way(port)
     yield way
@@ -59,9 +71,9 @@ def way(port: int) -> Iterator[Way]:
 
 
 @pytest.fixture(autouse=True)
-def bucket(port: int, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(outside: Any, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """All files are in this bucket, reached by `way`; nobody has much patience with it."""
-    bucket = Bucket(f"portal-{uuid.uuid4().hex[:12]}", port)
+    bucket = Bucket(f"portal-{uuid.uuid4().hex[:12]}", outside)
     options = {
         "bucket_name": bucket.name,
         "endpoint_url": way.address,
@@ -89,10 +101,17 @@ def with_images(dataset: Dataset, count: int = 3) -> dict[str, bytes]:
     for number in range(count):
         name, content = f"image_{number}.jpg", cast.jpeg(64 + number)
         facts = images.store_image(BytesIO(content), dataset=dataset, uid=f"uid{number}", filename=name)
-        [asset] = dataset.add_assets([cast.NewAsset(name, facts)])
+        [asset] = dataset.add_assets([NewAsset(name, facts)])
         cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
         stored[name] = content
     return stored
+
+
+def noisy_png() -> bytes:
+    """An image of some hundred kilobytes."""
+    buffer = BytesIO()
+    Image.frombytes("RGB", (400, 300), os.urandom(400 * 300 * 3)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def link(job: ExportJob, user: User) -> str:
@@ -106,7 +125,7 @@ def fails(*methods: str, status: int = 500, having: str = "") -> Any:
 # Exports
 
 
-@pytest.mark.parametrize("format_key", ["ViJsonl", "ViFull", "ViTfrecord"])
+@pytest.mark.parametrize("format_key", ["ViJsonl", "ViFull"])
 def test_an_export_with_images_is_on_the_store_and_nothing_is_left_on_disk(
     valves: Dataset, bucket: Bucket, settings: Any, format_key: str
 ) -> None:
@@ -118,9 +137,8 @@ def test_an_export_with_images_is_on_the_store_and_nothing_is_left_on_disk(
     assert (len(content), hashlib.sha256(content).hexdigest()) == (job.size, job.sha256)
     with zipfile.ZipFile(BytesIO(content)) as archive:
         assert archive.testzip() is None
-        if format_key != "ViTfrecord":
-            found = {Path(name).name: archive.read(name) for name in archive.namelist() if name.endswith(".jpg")}
-            assert found == stored
+        found = {Path(name).name: archive.read(name) for name in archive.namelist() if name.endswith(".jpg")}
+        assert found == stored
     assert not [path for folder in (settings.ARCHIVE_DIR, settings.SPOOL_DIR) for path in Path(folder).rglob("*")]
 
 
@@ -153,19 +171,19 @@ def test_an_image_that_is_gone_or_another_is_named_and_the_rest_goes_on(valves: 
     bucket.put(f"team/media/{second.file}", b"other bytes")
     job = export(valves, include_images=True)
     assert (job.state, job.assets_written) == (State.FINISHED, 3)
-    assert sum(job.warnings.values()) == 2
+    assert job.warnings["images"] == {"missing": 2}
 
 
 def test_a_large_archive_goes_in_parts_that_are_compared_and_keeps_the_progress_moving(
     valves: Dataset, bucket: Bucket, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploading, "PART_SIZE", 5 * 2**20)
-    content, told = os.urandom(17 * 2**20), []
+    monkeypatch.setattr(uploading, "PART_SIZE", 100_000)
+    content, told = os.urandom(350_000), list[int]()
     part = storage.part_path(uuid.uuid4(), uuid.uuid4())
     part.write_bytes(content)
     key = storage.publish(part, sent=told.append)
     assert bucket.read(f"team/exports/{key}") == content
-    assert told == [5 * 2**20] * 3 + [2 * 2**20]
+    assert told == [100_000, 100_000, 100_000, 50_000]
     parts = [asked for asked in way.asked if "partNumber" in asked.path]
     assert len(parts) == 4
     assert all("x-amz-checksum-crc32" in asked.headers for asked in parts)
@@ -252,7 +270,14 @@ def test_a_store_that_fails_is_not_taken_for_an_archive_that_is_gone(ana: User, 
 
 @pytest.mark.parametrize("downloads", ["redirect", "portal"])
 def test_the_vendor_s_client_downloads_an_export_and_its_images(
-    valves: Dataset, ana: User, live_server: Any, tmp_path: Path, settings: Any, downloads: str, monkeypatch: Any
+    valves: Dataset,
+    ana: User,
+    live_server: Any,
+    tmp_path: Path,
+    settings: Any,
+    downloads: str,
+    way: Way,
+    monkeypatch: Any,
 ) -> None:
     import vi
 
@@ -260,14 +285,19 @@ def test_the_vendor_s_client_downloads_an_export_and_its_images(
         monkeypatch.setenv(name, value)
     settings.S3_DOWNLOADS = downloads
     stored = with_images(valves)
+    facts = images.store_image(BytesIO(noise := noisy_png()), dataset=valves, uid="large", filename="large.png")
+    [asset] = valves.add_assets([NewAsset("large.png", facts)])
+    cast.make_annotation(asset)
+    stored["large.png"] = noise
     job = export(valves, include_images=True)
-    client = vi.Client(secret_key=key_of(ana), organization_id=str(valves.organization_id), endpoint=live_server.url)
+    client = vi.Client(secret_key=key_of(ana)[1], organization_id=str(valves.organization_id), endpoint=live_server.url)
     kept = client.annotations.download(
         str(valves.pk), str(job.pk), save_dir=tmp_path / "annotations", show_progress=False
     )
     [lines] = kept.save_path.rglob("annotations.jsonl")
-    assert len(lines.read_text().splitlines()) == 3
-    assert {path.name: path.read_bytes() for path in kept.save_path.rglob("*.jpg")} == stored
+    assert len(lines.read_text().splitlines()) == 4
+    assert {path.name: path.read_bytes() for path in kept.save_path.rglob("*.[jp][pn]g")} == stored
+    assert sum("Range" in asked.headers for asked in way.asked) > 4, "it was fetched in parts"
     fetched = client.assets.download(str(valves.pk), save_dir=tmp_path / "images", show_progress=False)
     assert {path.name: path.read_bytes() for path in map(Path, fetched.file_list)} == stored
 
@@ -276,8 +306,6 @@ def test_the_vendor_s_client_downloads_an_export_and_its_images(
 
 
 def test_images_sent_in_by_the_api_are_on_the_store_and_shown(valves: Dataset, ana: User, bucket: Bucket) -> None:
-    from tests.api.test_kit import client_of
-
     client, content = client_of(ana), cast.jpeg()
     session = opened(client, valves, ("line_07.jpg", content))
     [slot] = session["status"]["assets"]
@@ -303,8 +331,6 @@ def test_a_thumbnail_that_is_missing_is_made(valves: Dataset, ana: User) -> None
 def test_an_image_the_store_does_not_take_becomes_no_asset(
     valves: Dataset, ana: User, way: Way, bucket: Bucket
 ) -> None:
-    from tests.api.test_kit import client_of
-
     client, content = client_of(ana), cast.jpeg()
     [slot] = opened(client, valves, ("line_07.jpg", content))["status"]["assets"]
     way.fault = fails("PUT")
@@ -404,6 +430,45 @@ def test_a_job_cancelled_while_its_archive_is_sent_leaves_nothing(
     assert (bucket.keys(), bucket.unfinished()) == ([], [])
 
 
+# Annotation files
+
+
+def test_annotation_files_reach_the_worker_by_the_store(
+    valves: Dataset, ana: User, bucket: Bucket, settings: Any, tmp_path: Path
+) -> None:
+    image = {"type": "Image", "filename": cast.make_asset(valves).filename, "width": 1000, "height": 800}
+    contents = {"type": "PhraseGrounding", "caption": "A valve", "groundedPhrases": []}
+    file = SimpleUploadedFile("sent.jsonl", cast.as_json({"id": "a1", "asset": image, "contents": contents}))
+    signed_in(ana).post(reverse("upload", args=[valves.pk]), {"files": [file]})
+    job = ImportJob.objects.get()
+    assert len(bucket.keys("team/uploads/")) == 1
+    settings.UPLOAD_DIR = tmp_path / "another machine"
+    import_runner.run(job.pk, worker="test")
+    job.refresh_from_db()
+    assert (job.state, Annotation.objects.count()) == (State.FINISHED, 1), job.failure or job.problems
+    assert bucket.keys("team/uploads/") == []
+
+
+def test_annotation_files_nobody_reads_go_from_the_store(valves: Dataset, ana: User, bucket: Bucket) -> None:
+    session = sessions.open_session(valves, user=ana, policies=sessions.Policies())
+    sessions.add_file(session, "a.jsonl", BytesIO(b"{}"))
+    bucket.put(f"team/uploads/{uuid.uuid4()}/1", b"of no session")
+    ImportJob.discard_leftovers()
+    [kept] = bucket.keys("team/uploads/")
+    assert str(session.pk) in kept
+    sessions.give_up(session, reason="CancelledByUser")
+    ImportJob.discard_leftovers()
+    assert bucket.keys("team/uploads/") == []
+
+
+def test_annotation_files_that_cannot_be_stored_are_told_of(valves: Dataset, ana: User, way: Way) -> None:
+    way.fault = fails("PUT")
+    sent = {"files": [SimpleUploadedFile("sent.jsonl", b"{}")]}
+    answer = signed_in(ana).post(reverse("upload", args=[valves.pk]), sent)
+    assert "It could not be stored" in answer.content.decode()
+    assert not ImportJob.objects.exists()
+
+
 # The sweep, and deleting
 
 
@@ -424,7 +489,7 @@ def test_the_sweep_removes_what_no_job_owns(valves: Dataset, ana: User, bucket: 
 
 def test_the_store_is_not_searched_at_every_sweep(settings: Any, way: Way) -> None:
     settings.S3_SWEEP_SECONDS = 3600
-    archives_in_store._searched.clear()
+    s3._searched.clear()
     ExportJob.discard_leftovers()
     asked = len(way.asked)
     assert asked

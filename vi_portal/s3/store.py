@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from io import BufferedReader
 from typing import IO, Any
 
@@ -30,6 +31,9 @@ _PATIENT = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "stand
 _HURRIED = {"connect_timeout": 2, "read_timeout": 8, "retries": {"mode": "standard", "total_max_attempts": 2}}
 _BUFFER = 256 * 1024
 _DELETED_AT_ONCE = 8
+
+#: Making a client takes a while, and whoever comes meanwhile would make another.
+_making = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,6 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
         super().__init__(**options)
         self.public_endpoint = public_endpoint
         self.checksums = checksums
-        self._clients: dict[tuple[int, str], Any] = {}
-        self._making = threading.Lock()
 
     # What Django asks of a storage
 
@@ -143,32 +145,9 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
         return self._client_at(self.endpoint_url)
 
     def _client_at(self, endpoint: str | None) -> Any:
-        # A child must not talk over the connections of its parent.
-        place = os.getpid(), endpoint or ""
-        client = self._clients.get(place)
-        if client is None:
-            with self._making:
-                client = self._clients.get(place) or self._made_client(endpoint)
-                self._clients[place] = client
-        return client
-
-    def _made_client(self, endpoint: str | None) -> Any:
-        session = boto3.session.Session(
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            aws_session_token=self.security_token,
-            region_name=self.region_name,
-        )
-        config = Config(
-            s3={"addressing_style": self.addressing_style},
-            signature_version="s3v4",
-            max_pool_connections=64,
-            # Ours are sent along by hand, in a form that every store can read over.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            **(_HURRIED if is_quick() else _PATIENT),
-        )
-        return session.client("s3", endpoint_url=endpoint, config=config)
+        who = self.access_key, self.secret_key, self.security_token
+        with _making:
+            return _client(os.getpid(), endpoint, self.region_name, who, self.addressing_style, is_quick())
 
     def _pages(self, operation: str, below: str) -> Iterator[dict[str, Any]]:
         prefix = f"{self.location}/" if self.location else ""
@@ -184,3 +163,29 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
 
     def _file(self, reader: ObjectReader, name: str) -> File[bytes]:
         return File(BufferedReader(reader, _BUFFER), name)
+
+
+@lru_cache
+def _client(
+    program: int,
+    endpoint: str | None,
+    region: str,
+    who: tuple[str | None, str | None, str | None],
+    addressing: str,
+    quick: bool,
+) -> Any:
+    """A client, made once in a `program`: a child must not talk over the connections of its parent."""
+    key, secret, token = who
+    session = boto3.session.Session(
+        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token, region_name=region
+    )
+    config = Config(
+        s3={"addressing_style": addressing},
+        signature_version="s3v4",
+        max_pool_connections=64,
+        # Ours are sent along by hand, in a form that every store can read over.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        **(_HURRIED if quick else _PATIENT),
+    )
+    return session.client("s3", endpoint_url=endpoint, config=config)
