@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import BoundedSemaphore, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -21,6 +22,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
@@ -43,6 +45,7 @@ from tests.services.store import KEY, SECRET, Asked, Bucket, Fault, Way, running
 from vi_portal import s3
 from vi_portal.accounts.models import Organization, User
 from vi_portal.jobs.models import State
+from vi_portal.logs import masked
 from vi_portal.s3 import patience, uploading
 from vi_portal.s3.failures import StoreFailed
 
@@ -285,18 +288,16 @@ def test_the_vendor_s_client_downloads_an_export_and_its_images(
         monkeypatch.setenv(name, value)
     settings.S3_DOWNLOADS = downloads
     stored = with_images(valves)
-    facts = images.store_image(BytesIO(noise := noisy_png()), dataset=valves, uid="large", filename="large.png")
+    stored["large.png"] = noisy_png()
+    facts = images.store_image(BytesIO(stored["large.png"]), dataset=valves, uid="large", filename="large.png")
     [asset] = valves.add_assets([NewAsset("large.png", facts)])
-    cast.make_annotation(asset)
-    stored["large.png"] = noise
-    job = export(valves, include_images=True)
+    cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
+    job = export(valves, format="ViFull", normalized=True)
     client = vi.Client(secret_key=key_of(ana)[1], organization_id=str(valves.organization_id), endpoint=live_server.url)
-    kept = client.annotations.download(
-        str(valves.pk), str(job.pk), save_dir=tmp_path / "annotations", show_progress=False
-    )
-    [lines] = kept.save_path.rglob("annotations.jsonl")
-    assert len(lines.read_text().splitlines()) == 4
-    assert {path.name: path.read_bytes() for path in kept.save_path.rglob("*.[jp][pn]g")} == stored
+    way.asked.clear()
+    kept = client.get_dataset(str(valves.pk), str(job.pk), save_dir=tmp_path / "whole", show_progress=False)
+    found = kept.save_path.joinpath("dump", "images").glob("*.[jp][pn]g")
+    assert {path.name: path.read_bytes() for path in found} == stored
     assert sum("Range" in asked.headers for asked in way.asked) > 4, "it was fetched in parts"
     fetched = client.assets.download(str(valves.pk), save_dir=tmp_path / "images", show_progress=False)
     assert {path.name: path.read_bytes() for path in map(Path, fetched.file_list)} == stored
@@ -351,6 +352,30 @@ def test_a_page_answers_though_the_store_does_not(valves: Dataset, ana: User, wa
         assert browser.get(reverse(name, args=[valves.pk, asset.uid])).status_code == 503
 
 
+def test_a_store_that_hangs_holds_up_only_so_many_pages(
+    valves: Dataset, ana: User, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_images(valves, 1)
+    address, browser = reverse("image", args=[valves.pk, Asset.objects.get().uid]), signed_in(ana)
+    monkeypatch.setattr(patience, "_places", BoundedSemaphore(1))
+    monkeypatch.setattr(patience, "_LONGEST_WAIT_FOR_A_PLACE", 0.01)
+    came, go_on = Event(), Event()
+
+    def hang(asked: Asked) -> None:
+        came.set()
+        go_on.wait(timeout=20)
+
+    way.fault = hang
+    first = Thread(target=lambda: default_storage.open(Asset.objects.get().file).close())
+    first.start()
+    assert came.wait(timeout=20)
+    refused = browser.get(address)
+    assert (refused.status_code, "too many wait" in refused.content.decode()) == (503, True)
+    go_on.set()
+    first.join(timeout=20)
+    assert browser.get(address).status_code == 200
+
+
 def test_a_file_of_any_size_is_read_in_any_order(bucket: Bucket, way: Way) -> None:
     content = os.urandom(3 * 2**20)
     default_storage.save("some/file.bin", ContentFile(content))
@@ -364,6 +389,23 @@ def test_a_file_of_any_size_is_read_in_any_order(bucket: Bucket, way: Way) -> No
 
 
 # What fails leaves nothing
+
+
+def test_a_store_that_fails_now_and_then_is_asked_again(valves: Dataset, way: Way) -> None:
+    with_images(valves)
+    failed = set[str]()
+
+    def every_first_time(asked: Asked) -> Fault | None:
+        what = f"{asked.method} {asked.path}"
+        if what in failed:
+            return None
+        failed.add(what)
+        return Fault(503)
+
+    way.fault = every_first_time
+    job = export(valves, include_images=True)
+    assert (job.state, job.warnings) == (State.FINISHED, {}), job.failure
+    assert len(failed) == 4, "three images and the archive"
 
 
 @pytest.mark.parametrize(
@@ -520,6 +562,27 @@ def test_a_deleted_dataset_goes_from_the_store_even_if_that_fails_at_first(
 
 
 # The settings
+
+
+def test_links_name_the_store_as_browsers_reach_it(ana: User, job: ExportJob, settings: Any) -> None:
+    settings.STORAGES["archives"]["OPTIONS"]["public_endpoint"] = "https://files.example.org"
+    settings.STORAGES = dict(settings.STORAGES)
+    told = signed_in(ana).get(link(job, ana)).headers["Location"]
+    assert told.startswith("https://files.example.org/")
+
+
+def test_the_health_page_tells_of_the_store(client: Client, way: Way) -> None:
+    assert client.get("/healthz").json()["store"] == "ok"
+    way.fault = fails("HEAD", status=403)
+    answer = client.get("/healthz").json()
+    assert answer["status"] == "failing"
+    assert "refuses the portal" in answer["store"]
+
+
+def test_what_a_link_was_signed_with_is_in_no_log(ana: User, job: ExportJob) -> None:
+    told = masked(f"see {signed_in(ana).get(link(job, ana)).headers['Location']}")
+    assert "X-Amz-Signature=***" in told
+    assert KEY not in told
 
 
 def test_variables_alone_put_everything_on_the_store(valves: Dataset, bucket: Bucket, way: Way, tmp_path: Path) -> None:

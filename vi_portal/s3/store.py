@@ -23,7 +23,8 @@ from storages.backends.s3 import S3Storage
 
 from vi_portal.s3 import uploading
 from vi_portal.s3.answers import failures_told
-from vi_portal.s3.patience import is_quick
+from vi_portal.s3.failures import StoreFailed
+from vi_portal.s3.patience import in_line, is_quick
 from vi_portal.s3.reading import ObjectReader
 
 #: How long an answer is waited for, in seconds, and how often it is asked for, with growing pauses between.
@@ -63,7 +64,8 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
         """The object as a seekable file. Raises `FileNotFoundError`."""
         if mode != "rb":
             raise ValueError("Objects are opened for reading only. Save a file instead.")
-        return self._file(ObjectReader(self.client, bucket=self.bucket_name, key=self._key(name)), name)
+        with in_line():
+            return self._file(ObjectReader(self.client, bucket=self.bucket_name, key=self._key(name)), name)
 
     def _save(self, name: str, content: IO[bytes]) -> str:
         content.seek(0, os.SEEK_END)
@@ -85,10 +87,18 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
 
     def size(self, name: str) -> int:
         """The size in bytes. Raises `FileNotFoundError`."""
-        with failures_told(name):
+        with in_line(), failures_told(name):
             return int(self.client.head_object(Bucket=self.bucket_name, Key=self._key(name))["ContentLength"])
 
     # What the portal asks beyond that
+
+    def check(self) -> None:
+        """Raise `StoreFailed` unless the bucket is there and answers."""
+        try:
+            with failures_told():
+                self.client.head_bucket(Bucket=self.bucket_name)
+        except FileNotFoundError as error:
+            raise StoreFailed("The file store has no such bucket. Make it, or correct S3_BUCKET.") from error
 
     def open_part(self, name: str, *, size: int) -> File[bytes]:
         """The object `name`, of which `size` is known, for who will read but a part of it. Nothing is asked yet."""
