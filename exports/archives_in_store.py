@@ -29,7 +29,7 @@ class StoreArchives:
     def publish(self, part: Path, sent: Callable[[int], None]) -> str:
         key = part.with_suffix(".zip").name
         with part.open("rb") as file:
-            self.store.upload(key, file, size=part.stat().st_size, sent=sent)
+            self.store.upload(key, file, size=part.stat().st_size, compare=True, sent=sent)
         part.unlink()
         return key
 

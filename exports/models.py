@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from exports.job_files import JobFile
 from exports.spec import ExportSpec
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
+from vi_portal.s3.failures import StoreFailed
 
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
@@ -117,7 +119,8 @@ class ExportJob(Job):
         if not removed:
             raise Refused(f"Export {self.pk} is in progress, or already gone.")
         if self.archive:
-            storage.delete(self.archive)
+            with suppress(StoreFailed):  # then the sweep removes it
+                storage.delete(self.archive)
 
     # The sweep
 
@@ -128,10 +131,7 @@ class ExportJob(Job):
 
     @classmethod
     def discard_leftovers(cls) -> None:
-        """Delete expired archives, and files that no job owns."""
-        for job in cls.objects.expired()[:100]:
-            storage.delete(job.archive)
-            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
+        """Delete files that no job owns, and expired archives."""
         # Files first, rows after: a file is never seen without the row that made it.
         found = storage.files()
         while files := list(islice(found, 500)):
@@ -140,6 +140,9 @@ class ExportJob(Job):
             for file in files:
                 if not _is_owned(file, owners.get(file.job_id)):
                     file.remove()
+        for job in cls.objects.expired()[:100]:
+            storage.delete(job.archive)
+            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
 
 
 def _is_owned(file: JobFile, job: ExportJob | None) -> bool:

@@ -130,6 +130,9 @@ def _discard_read_files() -> None:
     store = store_of("uploads")
     if store is None or not is_due(store):
         return
+    for kind in ("default", "uploads"):
+        if place := store_of(kind):
+            place.abort_stale_uploads()
     found = [file.name for file in store.listing()]
     needed = _sessions_to_keep(list({name.partition("/")[0] for name in found}))
     store.delete_all(name for name in found if name.partition("/")[0] not in needed)

@@ -40,6 +40,7 @@ from tests.datasets.api.test_ingestion import opened, put, state
 from tests.exports.jobs import make_finished, make_running
 from tests.exports.reading import export
 from tests.frame.portal import environment
+from tests.frame.range_checks import CHECKS, Answer, Site, verify
 from tests.services import store
 from tests.services.store import KEY, SECRET, Asked, Bucket, Fault, Way, running_store
 from vi_portal import s3
@@ -177,10 +178,13 @@ def test_an_image_that_is_gone_or_another_is_named_and_the_rest_goes_on(valves: 
     assert job.warnings["images"] == {"missing": 2}
 
 
+@pytest.mark.parametrize(("checksums", "header"), [(True, "x-amz-checksum-crc32"), (False, "Content-MD5")])
 def test_a_large_archive_goes_in_parts_that_are_compared_and_keeps_the_progress_moving(
-    valves: Dataset, bucket: Bucket, way: Way, monkeypatch: pytest.MonkeyPatch
+    bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch, checksums: bool, header: str
 ) -> None:
     monkeypatch.setattr(uploading, "PART_SIZE", 100_000)
+    settings.STORAGES["archives"]["OPTIONS"]["checksums"] = checksums
+    settings.STORAGES = dict(settings.STORAGES)
     content, told = os.urandom(350_000), list[int]()
     part = storage.part_path(uuid.uuid4(), uuid.uuid4())
     part.write_bytes(content)
@@ -189,8 +193,9 @@ def test_a_large_archive_goes_in_parts_that_are_compared_and_keeps_the_progress_
     assert told == [100_000, 100_000, 100_000, 50_000]
     parts = [asked for asked in way.asked if "partNumber" in asked.path]
     assert len(parts) == 4
-    assert all("x-amz-checksum-crc32" in asked.headers for asked in parts)
-    assert storage.open_archive(key, size=len(content)).read() == content
+    assert all(header in asked.headers for asked in parts)
+    with storage.open_archive(key, size=len(content)) as archive:
+        assert archive.read() == content
 
 
 # Downloads
@@ -252,6 +257,21 @@ def test_the_portal_sends_archives_itself_where_browsers_cannot_reach_the_store(
     assert signed_in(ana).get(link(job, ana)).getvalue() == content
     part = signed_in(ana).get(link(job, ana), headers={"Range": "bytes=-100"})
     assert (part.status_code, part.getvalue()) == (206, content[-100:])
+
+
+def test_every_range_and_condition_is_answered_by_the_portal_as_from_disk(
+    ana: User, job: ExportJob, settings: Any
+) -> None:
+    settings.S3_DOWNLOADS = "portal"
+    browser, address = signed_in(ana), link(job, ana)
+
+    def ask(method: str = "GET", **headers: str) -> Answer:
+        answer = browser.generic(method, address, headers=headers)
+        return Answer(answer.status_code, answer.headers, answer.getvalue())
+
+    site = Site(ask, storage.open_archive(job.archive, size=job.size or 0).read())
+    for check in CHECKS:
+        verify(site, check)
 
 
 def test_an_archive_that_is_gone_is_told_as_such(ana: User, job: ExportJob) -> None:
@@ -405,7 +425,7 @@ def test_a_store_that_fails_now_and_then_is_asked_again(valves: Dataset, way: Wa
     way.fault = every_first_time
     job = export(valves, include_images=True)
     assert (job.state, job.warnings) == (State.FINISHED, {}), job.failure
-    assert len(failed) == 4, "three images and the archive"
+    assert len(failed) == 5, "three images, the archive, and whether it is there"
 
 
 @pytest.mark.parametrize(
@@ -432,6 +452,24 @@ def test_an_archive_the_store_does_not_take_fails_the_job_and_leaves_nothing(
     assert not [path for folder in (settings.ARCHIVE_DIR, settings.SPOOL_DIR) for path in Path(folder).rglob("*")]
     way.fault = lambda asked: None
     assert export(valves, seed=7).state == State.FINISHED
+
+
+@pytest.mark.parametrize("part_size", [2_000, 8 * 2**20])
+def test_an_archive_that_is_another_on_the_store_is_not_published(
+    valves: Dataset, bucket: Bucket, way: Way, monkeypatch: pytest.MonkeyPatch, part_size: int
+) -> None:
+    monkeypatch.setattr(uploading, "PART_SIZE", part_size)
+    cast.make_annotated(valves, 30)
+
+    def lose_a_byte(asked: Asked) -> None:
+        if asked.method == "HEAD":
+            [key] = bucket.keys()
+            bucket.put(key, bucket.read(key)[:-1])
+
+    way.fault = lose_a_byte
+    job = export(valves)
+    assert (job.state, "does not hold what it was sent" in job.failure) == (State.FAILED, True)
+    assert bucket.keys() == []
 
 
 def test_a_store_that_cannot_be_reached_is_told_without_its_credentials(
@@ -527,6 +565,20 @@ def test_the_sweep_removes_what_no_job_owns(valves: Dataset, ana: User, bucket: 
     ExportJob.discard_leftovers()
     assert bucket.keys() == sorted([*kept, "team/exports/read-me.txt"])
     assert bucket.unfinished() == [kept[1]]
+
+
+def test_uploads_of_images_that_nobody_finishes_are_given_up(bucket: Bucket) -> None:
+    bucket.begin("team/media/large.png")  # moto dates it years back
+    bucket.begin("other/media/large.png")
+    ImportJob.discard_leftovers()
+    assert bucket.unfinished() == ["other/media/large.png"]
+
+
+def test_deleting_an_export_succeeds_though_the_store_fails(valves: Dataset, ana: User, way: Way) -> None:
+    job = make_finished(valves, ana)
+    way.fault = fails("DELETE")
+    job.discard()
+    assert not ExportJob.objects.exists()
 
 
 def test_the_store_is_not_searched_at_every_sweep(settings: Any, way: Way) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from io import BufferedReader
 from typing import IO, Any
@@ -19,6 +19,7 @@ from typing import IO, Any
 import boto3.session
 from botocore.config import Config
 from django.core.files.base import File
+from django.utils import timezone
 from storages.backends.s3 import S3Storage
 
 from vi_portal.s3 import uploading
@@ -32,6 +33,7 @@ _PATIENT = {"connect_timeout": 5, "read_timeout": 30, "retries": {"mode": "stand
 _HURRIED = {"connect_timeout": 2, "read_timeout": 8, "retries": {"mode": "standard", "total_max_attempts": 2}}
 _BUFFER = 256 * 1024
 _DELETED_AT_ONCE = 8
+_STALE = timedelta(days=1)
 
 #: Making a client takes a while, and whoever comes meanwhile would make another.
 _making = threading.Lock()
@@ -105,12 +107,21 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
         return self._file(ObjectReader(self.client, bucket=self.bucket_name, key=self._key(name), size=size), name)
 
     def upload(
-        self, name: str, content: IO[bytes], *, size: int, sent: Callable[[int], None] = lambda size: None
+        self,
+        name: str,
+        content: IO[bytes],
+        *,
+        size: int,
+        compare: bool = False,
+        sent: Callable[[int], None] = lambda size: None,
     ) -> None:
-        """Store `content`, which is `size` bytes long, under `name`: whole or not at all. `sent` may raise."""
+        """Store `content`, which is `size` bytes long, under `name`: whole or not at all. `sent` may raise.
+
+        With `compare`, the store is asked afterwards what it has. What is large is always compared.
+        """
         kind = mimetypes.guess_type(name)[0] or self.default_content_type
         target = uploading.Target(self.client, self.bucket_name, self._key(name), kind, self.checksums)
-        uploading.upload(target, content, size=size, sent=sent)
+        uploading.upload(target, content, size=size, compare=compare, sent=sent)
 
     def delete_all(self, names: Iterable[str]) -> None:
         """Delete every one of `names` that exists, several at a time."""
@@ -129,6 +140,12 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
         for page in self._pages("list_multipart_uploads", below):
             for found in page.get("Uploads", ()):
                 yield Listed(self._name(found["Key"]), found["Initiated"], found["UploadId"])
+
+    def abort_stale_uploads(self) -> None:
+        """Give up the uploads that were begun more than a day ago: nobody is still at them."""
+        for upload in self.unfinished_uploads():
+            if upload.at < timezone.now() - _STALE:
+                self.abort(upload)
 
     def abort(self, upload: Listed) -> None:
         """Give up an unfinished upload."""

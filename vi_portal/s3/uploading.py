@@ -69,10 +69,13 @@ def crc32_text(crc32: int) -> str:
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
 
 
-def upload(target: Target, file: IO[bytes], *, size: int, sent: Callable[[int], None] = lambda size: None) -> None:
+def upload(
+    target: Target, file: IO[bytes], *, size: int, compare: bool, sent: Callable[[int], None] = lambda size: None
+) -> None:
     """Store all of `file`, which is about `size` bytes long. `sent` hears of each piece in this thread, and may raise.
 
-    Raises `StoreFailed`; then, as where `sent` raises, nothing is to be seen at the key.
+    With `compare`, and always where it went in parts, the store is asked afterwards what it has. Raises
+    `StoreFailed`; then, as where `sent` raises, nothing is to be seen at the key.
     """
     part_size = max(PART_SIZE, -(-size // _MOST_PARTS))
     first = _read_fully(file, part_size)
@@ -81,10 +84,14 @@ def upload(target: Target, file: IO[bytes], *, size: int, sent: Callable[[int], 
             target.client.put_object(
                 **target.name, Body=first, ContentType=target.content_type, **target.checksum(first)
             )
-        sent(len(first))
-        return
-    whole = _in_parts(target, file, first, part_size, sent)
-    _verify(target, whole)
+        whole = Sent()
+        whole.add(first)
+        sent(whole.size)
+    else:
+        whole = _in_parts(target, file, first, part_size, sent)
+        compare = True
+    if compare:
+        _verify(target, whole)
 
 
 def _in_parts(target: Target, file: IO[bytes], first: bytes, part_size: int, told: Callable[[int], None]) -> Sent:
