@@ -6,7 +6,6 @@ asks who may; the doors do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.core.files.storage import default_storage
@@ -14,9 +13,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from datasets.images import discard_image
+from datasets.images import discard_images
 from datasets.models import Annotation, Asset, Dataset
 from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
+from vi_portal.s3 import store_of
 
 _BATCH = 500
 #: How many assets of deleted datasets one round of the sweep removes, so that it has time for the rest.
@@ -47,7 +47,7 @@ def remove_assets(dataset: Dataset, assets: QuerySet[Asset]) -> int:
         with transaction.atomic():
             dataset.touch()  # first: whoever writes to the dataset now waits for its row, as we do
             _delete_rows([pk for pk, _ in keys])
-        _discard_files(file for _, file in keys)
+        discard_images(file for _, file in keys if file)
         removed += len(keys)
     return removed
 
@@ -69,7 +69,7 @@ def purge_deleted() -> None:
         while left > 0 and (keys := list(dataset.assets.order_by("pk").values_list("pk", "file")[:_BATCH])):
             with transaction.atomic():
                 _delete_rows([pk for pk, _ in keys])
-            _discard_files(file for _, file in keys)
+            discard_images(file for _, file in keys if file)
             left -= len(keys)
         if left <= 0:
             return
@@ -83,15 +83,16 @@ def _delete_rows(keys: list[int]) -> None:
     Asset.objects.filter(pk__in=keys).delete()
 
 
-def _discard_files(keys: Iterable[str]) -> None:
-    for key in keys:
-        if key:
-            discard_image(key)
-
-
 def _remove_folders(dataset: Dataset) -> None:
-    """The folders that held the images, if they are empty; what still lies in them is not ours to remove."""
+    """The folders that held the images, if they are empty; what still lies in them is not ours to remove.
+
+    On a store there are no folders, and all that is left below them is removed.
+    """
     below = Path(str(dataset.organization_id), str(dataset.pk))
+    if (store := store_of("default")) is not None:
+        for prefix in (below, Path("thumbnails") / below):
+            store.delete_all(found.name for found in store.listing(f"{prefix.as_posix()}/"))
+        return
     for folder in (below, Path("thumbnails") / below):
         try:
             Path(default_storage.path(str(folder))).rmdir()

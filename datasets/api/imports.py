@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -37,6 +38,9 @@ from vi_portal.api.held import held_back
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 IMP = DS + "/annotationImportSessions"
 _FILES = "/api/uploads/annotations"
@@ -164,6 +168,9 @@ def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**
     slot = slot_opened(request, ImportFile.objects.all(), file_id, subject=_subject(file_id))
     try:
         sessions.receive(slot, request)
+    except StoreFailed as error:
+        log.warning("A file sent to slot %s could not be stored: %s", file_id, error)
+        raise ApiError(503, str(error)) from error
     except BodyRefused as refusal:
         raise ApiError(refusal.status, refusal.message) from refusal
     except SessionRefused as error:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from datasets.imports import policies, sessions
+from datasets.imports import kept_files, policies, sessions
 from datasets.imports.account import Journal, Problem, Summary, quoted
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
@@ -25,6 +25,7 @@ from datasets.models import Dataset, ImportJob
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ def _import(job: ImportJob) -> None:
     problems: list[str] = []
     with tally:
         with lease:
-            files = sessions.files_of(job.session)
-            if len(files) != job.files or not all(file.path.is_file() for file in files):
+            files = _files(job)
+            if len(files) != job.files:
                 raise Rejected("The files of this import are no longer here. Send them again.")
             others = other_documents(files)
             files = [file for file in files if file not in others]
@@ -70,8 +71,16 @@ def _import(job: ImportJob) -> None:
             lease.check()
         results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
         job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
-    shutil.rmtree(job.session.folder, ignore_errors=True)
+    with suppress(StoreFailed):  # then the sweep removes them
+        kept_files.remove(job.session)
     log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
+
+
+def _files(job: ImportJob) -> list[FoundFile]:
+    try:
+        return sessions.files_of(job.session)
+    except FileNotFoundError:
+        return []
 
 
 def _rehearsed(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> list[Rehearsal]:
@@ -120,7 +129,7 @@ def _told(summary: Summary) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """The sentence for the row."""
-    if isinstance(error, Rejected):
+    if isinstance(error, Rejected | StoreFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +14,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 
-from datasets import names
+from datasets.imports import kept_files
 from datasets.imports.files import FoundFile
 from datasets.models import Dataset, ImportFile, ImportJob, ImportSession, Policy
 from datasets.uploads import bodies
@@ -88,29 +86,30 @@ def announce(session: ImportSession, files: Sequence[Announced]) -> list[ImportF
 
 
 def receive(slot: ImportFile, request: HttpRequest) -> None:
-    """Take the body of `request` as the file of `slot`. Raises `SessionRefused` or `BodyRefused`."""
+    """Take the body of `request` as the file of `slot`. Raises `SessionRefused`, `BodyRefused` or `StoreFailed`."""
     _require_open(slot.session)
-    path = path_of(slot)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.parent / f".{uuid.uuid4().hex}"
+    aside = kept_files.aside_of(slot)
     try:
         with aside.open("wb") as file:
             received = bodies.receive(request, file, size=slot.size, name=slot.name)
         if slot.crc32c is not None and received.crc32c != slot.crc32c:
             raise BodyRefused(400, f"The bytes of “{slot.name}” do not have the CRC32C announced. Send it again.")
-        _keep(slot, aside, path)
+        _keep(slot, aside)
     finally:
         aside.unlink(missing_ok=True)
 
 
 def add_file(session: ImportSession, name: str, file: IO[bytes]) -> None:
-    """Put a file that is at hand already into `session`."""
+    """Put a file that is at hand already into `session`. Raises `StoreFailed`."""
     slot = ImportFile.objects.create(session=session, name=name, size=0)
-    path = path_of(slot)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as copy:
-        shutil.copyfileobj(file, copy, _COPIED)
-        size = copy.seek(0, os.SEEK_END)
+    aside = kept_files.aside_of(slot)
+    try:
+        with aside.open("wb") as copy:
+            shutil.copyfileobj(file, copy, _COPIED)
+            size = copy.tell()
+        kept_files.keep(slot, aside)
+    finally:
+        aside.unlink(missing_ok=True)
     ImportFile.objects.filter(pk=slot.pk).update(size=size, is_here=True)
 
 
@@ -159,31 +158,25 @@ def cancel(session: ImportSession, *, by: str) -> None:
 
 
 def files_of(session: ImportSession) -> list[FoundFile]:
-    """The files of `session` that are here, in the order they were announced."""
-    slots = session.files.filter(is_here=True).order_by("pk")
-    return [FoundFile(path_of(slot).parent, path_of(slot).name) for slot in slots]
+    """The files of `session` that are here, in the order they were announced. Raises as `kept_files.fetched` does."""
+    return kept_files.fetched(list(session.files.filter(is_here=True).order_by("pk")))
 
 
-def path_of(slot: ImportFile) -> Path:
-    """Where the file of `slot` lies: under a safe name, in a folder of its own.
-
-    What is not called `.jsonl` is called `.json`, under which a reader looks for either.
+def _keep(slot: ImportFile, aside: Path) -> None:
+    """Let what arrived `aside` be the file of `slot`. Raises `StoreFailed`, or `SessionRefused` where it is not waited
+    for any more.
     """
-    name = names.member_name(slot.name)
-    if names.split_extension(name)[1].lower() not in (".json", ".jsonl"):
-        name = f"{name}.json"
-    return slot.session.folder / str(slot.pk) / name
-
-
-def _keep(slot: ImportFile, aside: Path, path: Path) -> None:
-    """Let what arrived `aside` be the file of `slot`. Raises `SessionRefused` where it is not waited for any more."""
+    on_store = kept_files.are_on_store()
+    if on_store:  # before anything is locked: a store takes its time
+        kept_files.keep(slot, aside)
     with transaction.atomic():
         _hold_open(slot.session)
         # What was checked on the way is what was announced then.
         announced = ImportFile.objects.filter(pk=slot.pk, size=slot.size, crc32c=slot.crc32c)
         if not announced.update(is_here=True):
             raise SessionRefused(f"“{slot.name}” was announced anew while it was being sent. Send it again.")
-        aside.rename(path)
+        if not on_store:
+            kept_files.keep(slot, aside)
 
 
 def _all_here(session: ImportSession) -> list[ImportFile]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets.imports.sessions import path_of
+from datasets.imports.kept_files import path_of
 from datasets.models import ImportJob, ImportSession
 from vi_portal.api.schemas import WireSchema
 
