@@ -75,6 +75,7 @@ def purge_deleted() -> None:
             return
         _remove_folders(dataset)
     for dataset in deleted.exclude(full).exclude(_needed())[:_LOOKED_AT]:
+        _remove_objects(dataset)
         Dataset.everything.filter(pk=dataset.pk).delete()
 
 
@@ -84,20 +85,25 @@ def _delete_rows(keys: list[int]) -> None:
 
 
 def _remove_folders(dataset: Dataset) -> None:
-    """The folders that held the images, if they are empty; what still lies in them is not ours to remove.
-
-    On a store there are no folders, and all that is left below them is removed.
-    """
-    below = Path(str(dataset.organization_id), str(dataset.pk))
-    if (store := store_of("default")) is not None:
-        for prefix in (below, Path("thumbnails") / below):
-            store.delete_all(found.name for found in store.listing(f"{prefix.as_posix()}/"))
-        return
-    for folder in (below, Path("thumbnails") / below):
+    """The folders that held the images, if they are empty; what still lies in them is not ours to remove."""
+    for folder in _folders(dataset):
         try:
-            Path(default_storage.path(str(folder))).rmdir()
+            Path(default_storage.path(folder)).rmdir()
         except (OSError, NotImplementedError):
             continue
+
+
+def _remove_objects(dataset: Dataset) -> None:
+    """What a store still has of the dataset because it failed when that was to go. Raises `StoreFailed`."""
+    if (store := store_of("default")) is not None:
+        for folder in _folders(dataset):
+            store.delete_all(found.name for found in store.listing(f"{folder}/"))
+
+
+def _folders(dataset: Dataset) -> tuple[str, str]:
+    """Where the images are, and the thumbnails, as a storage knows them."""
+    below = f"{dataset.organization_id}/{dataset.pk}"
+    return below, f"thumbnails/{below}"
 
 
 def _needed() -> Q:
