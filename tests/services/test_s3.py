@@ -10,6 +10,7 @@ import sys
 import uuid
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -33,19 +34,21 @@ from datasets.imports import sessions
 from datasets.models import Annotation, Asset, Dataset, ImportJob, NewAsset
 from exports import storage
 from exports.models import ExportJob
+from exports.registry import FORMATS
 from tests import cast
 from tests.api.test_kit import client_of, key_of
 from tests.conftest import signed_in
 from tests.datasets.api.test_ingestion import opened, put, state
 from tests.exports.jobs import make_finished, make_running
 from tests.exports.reading import export
+from tests.exports.test_shards import another_worker
 from tests.frame.portal import environment
 from tests.frame.range_checks import CHECKS, Answer, Site, verify
 from tests.services import store
 from tests.services.store import KEY, SECRET, Asked, Bucket, Fault, Way, running_store
 from vi_portal import s3
 from vi_portal.accounts.models import Organization, User
-from vi_portal.jobs.models import State
+from vi_portal.jobs.models import State, Worker
 from vi_portal.logs import masked
 from vi_portal.s3 import patience, uploading
 from vi_portal.s3.failures import StoreFailed
@@ -166,6 +169,28 @@ def test_an_export_is_the_same_wherever_the_images_are(
         for archive in (zipfile.ZipFile(BytesIO(content)) for content in (remote, from_disk))
     ]
     assert members[0] == members[1]
+
+
+def test_an_export_shared_by_workers_is_the_one_of_a_single_worker(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_images(valves, 12)
+    alone = export(valves, include_images=True, seed=7)
+    for key, entry in FORMATS.items():
+        monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
+    settings.EXPORT_SHARD_RECORDS = 4
+    Worker.sign_in("one")
+    Worker.sign_in("other")
+    with another_worker():
+        shared = export(valves, include_images=True, seed=7)
+    assert shared.state == State.FINISHED, shared.failure
+    assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) > 1
+    contents = [
+        {name: archive.read(name) for name in archive.namelist() if name != "export.json"}
+        for archive in (zipfile.ZipFile(BytesIO(bucket.read(f"team/exports/{job.archive}"))) for job in (alone, shared))
+    ]
+    assert contents[0] == contents[1]
+    assert sorted(bucket.keys("team/exports/")) == sorted(f"team/exports/{job.archive}" for job in (alone, shared))
 
 
 def test_an_image_that_is_gone_or_another_is_named_and_the_rest_goes_on(valves: Dataset, bucket: Bucket) -> None:
