@@ -14,7 +14,7 @@ import uuid
 import zlib
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -37,6 +37,7 @@ from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused, State
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class _Held:
                 self._writing.watch.advance(0)
         with storage.open_fragment(shard.fragment) as file:
             fragments.assemble(file, self._writing.sink, self._writing.receipt)  # type: ignore[arg-type]
-        storage.delete(shard.fragment)
+        _discard(shard.fragment)
         if pk not in self._written:
             self._writing.watch.advance(sum(run["records"] for run in shard.runs))
 
@@ -132,7 +133,7 @@ class _Held:
         kept = [key for key in self._job.shards.values_list("fragment", flat=True) if key]
         self._job.shards.all().delete()
         for key in kept:
-            storage.delete(key)
+            _discard(key)
 
     def _write_one(self) -> bool:
         """Write the first shard that nobody has, if there is one."""
@@ -201,8 +202,13 @@ def _write_fragment(shard: ExportShard, source: Source, options: Options, watch:
         try:
             shard.finish(fragment=key)
         except Refused:
-            storage.delete(key)
+            _discard(key)
             raise
+
+
+def _discard(key: str) -> None:
+    with suppress(StoreFailed):  # then the sweep removes it
+        storage.delete(key)
 
 
 @contextmanager
