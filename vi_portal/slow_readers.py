@@ -6,6 +6,7 @@ time a bit to whoever can take more. So slow downloads, however many, leave the 
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import socket
@@ -21,6 +22,8 @@ from typing import Any, BinaryIO
 
 from gunicorn.util import has_fileno
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+log = logging.getLogger(__name__)
 
 #: How long a thread sends by itself, in seconds: long enough for most files, short enough for pages to wait.
 OWN_SECONDS = 0.25
@@ -87,7 +90,11 @@ class Sender(threading.Thread):
         with suppress(Empty):
             while True:
                 rest, told = self._new.get_nowait()
-                self._readers.register(rest.target, selectors.EVENT_WRITE, (rest, told))
+                try:
+                    self._readers.register(rest.target, selectors.EVENT_WRITE, (rest, told))
+                except (OSError, ValueError, KeyError):  # its connection is closed already
+                    rest.file.close()
+                    told(False)
 
     def _send(self, rest: Rest, told: Callable[[bool], None]) -> None:
         try:
@@ -105,7 +112,10 @@ class Sender(threading.Thread):
                 self._end(*key.data, whole=False)
 
     def _end(self, rest: Rest, told: Callable[[bool], None], *, whole: bool) -> None:
-        self._readers.unregister(rest.target)
+        try:
+            self._readers.unregister(rest.target)
+        except (OSError, ValueError, KeyError):
+            log.warning("A connection was closed while a file was sent over it.", exc_info=True)
         rest.file.close()
         told(whole)
 

@@ -23,6 +23,7 @@ _COLUMNS = {
 }
 #: What one query can carry.
 MAX_VALUES = 10_000
+_LONGEST = 1_000_000
 _FILTERS = {"search", "annotated", "label"}
 _KNOWN = "annotated, assetId, filename, label, mimeType, search"
 
@@ -64,6 +65,8 @@ def _parsed(text: str) -> dict[str, Any]:
     """A dictionary as JSON, or as the client writes one."""
     if not text:
         return {}
+    if len(text) > _LONGEST:
+        raise Misunderstood(f"The filter has {len(text)} characters; at most {_LONGEST} are read.")
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text)
