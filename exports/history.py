@@ -30,13 +30,13 @@ class History:
     """One page of the history of a dataset's jobs, exports and imports."""
 
     rows: Sequence[ExportRow | ImportRow]
-    page: Page[dict[str, Any]]
+    page: Page[Any]
     worker_missing: bool
 
     @property
     def is_active(self) -> bool:
         """Whether a job on this page is still to change, so that the page asks again."""
-        return any(row.job.is_active for row in self.rows)
+        return any(row.job.is_active or row.is_settling for row in self.rows)
 
     @property
     def pages(self) -> Iterable[str | int]:
@@ -61,7 +61,7 @@ def history(dataset: Dataset, membership: Membership, *, page: str | int | None)
     found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
     wanted, now = [row["pk"] for row in found.object_list], timezone.now()
     exports = ExportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
-    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
+    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").named().in_bulk()
     positions = _positions(ExportJob, exports.values()) | _positions(ImportJob, imports.values())
     rows: list[ExportRow | ImportRow] = []
     for pk in wanted:

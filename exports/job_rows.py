@@ -42,6 +42,16 @@ class JobRow(ABC, Generic[J]):
         """Whether this member may stop the job now."""
 
     @property
+    def aftermath(self) -> str:
+        """What a job that failed left behind, in a sentence; empty where there is nothing to say."""
+        return ""
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether a job that is over may still have something to tell."""
+        return False
+
+    @property
     def tone(self) -> str:
         """What color the status has: waiting, running, finished, warned, cancelled or failed."""
         if self.job.is_active:
@@ -60,7 +70,7 @@ class JobRow(ABC, Generic[J]):
             return f"Queued{again}" + (f", position {self.position}" if self.position else "")
         if job.state == State.RUNNING:
             return f"{job.phase or 'Starting'}, {job.percent}%"
-        return job.failure if job.state == State.FAILED else self.verdict
+        return f"{job.failure} {self.aftermath}".strip() if job.state == State.FAILED else self.verdict
 
     @property
     def duration(self) -> str:

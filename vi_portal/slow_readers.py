@@ -26,6 +26,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 OWN_SECONDS = 0.25
 #: A reader that takes nothing at all for so long is given up.
 STALLED_SECONDS = 300.0
+#: How often they are looked for.
+TICK_SECONDS = 5.0
 
 _BLOCK = 256 * 1024
 
@@ -55,7 +57,7 @@ class Rest:
 
 
 class Sender(threading.Thread):
-    """Sends the rests of many files. Each is told the end of: True if all was sent."""
+    """Sends the rests of many files, and tells of each when it is over: True if all was sent."""
 
     def __init__(self) -> None:
         super().__init__(name="slow readers", daemon=True)
@@ -72,7 +74,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         while True:
-            for key, _ in self._readers.select(timeout=5.0):
+            for key, _ in self._readers.select(TICK_SECONDS):
                 if key.data is None:
                     self._welcome()
                 else:

@@ -18,6 +18,7 @@ from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.etags import check_match
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, decode_token, encode_token
+from vi_portal.api.parameters import check_parameters
 from vi_portal.api.routing import answers, router
 
 
@@ -30,7 +31,8 @@ def list_annotations(
     s: PageSize = DEFAULT_SIZE,
     p: str = "",
 ) -> AnnotationPage:
-    """What was said about the asset: a caption each, then a box each."""
+    """What was said about the asset: a caption each, then a box each. There is no filter."""
+    check_parameters(request, "s", "p")
     dataset = dataset_at(request, dataset_id)
     asset = asset_at(dataset, asset_id)
     size = min(s, MAX_SIZE)

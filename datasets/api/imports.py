@@ -11,16 +11,19 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
+from datasets.api.metadata import merged
 from datasets.api.schemas.imports import (
     FileReceipt,
     FilesIn,
     FilesOut,
+    FilesSample,
     FileUpload,
     ImportIn,
     ImportLogs,
     ImportOut,
     ImportPage,
     StatusChange,
+    files_sample,
     import_out,
 )
 from datasets.api.signed_uploads import slot_opened
@@ -58,7 +61,7 @@ def open_import(request: ApiRequest, organization_id: str, dataset_id: str, give
             Policy(policies.on_bad_annotation), Policy(policies.on_bad_file), Policy(policies.on_overwritten)
         ),
         upload_before=_moment(before) if before else None,
-        attributes=given.metadata.attributes,
+        attributes=merged({}, given.metadata.attributes, what="The import's metadata.attributes"),
     )
     session.refresh_from_db()
     return Status(201, import_out(session, dataset))
@@ -99,6 +102,12 @@ def get_import_logs(request: ApiRequest, organization_id: str, dataset_id: str, 
     session = _session_at(dataset_at(request, dataset_id), session_id)
     job = ImportJob.objects.filter(session=session).first()
     return ImportLogs(items=[] if job is None else [*([job.failure] if job.failure else []), *job.problems])
+
+
+@router.get(IMP + "/{session_id}/filesSample", response=answers(_200=FilesSample), tags=["Imports"])
+def get_files_sample(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> FilesSample:
+    """The first files that were announced: whether each is here, and what could not be used of it."""
+    return files_sample(_session_at(dataset_at(request, dataset_id), session_id))
 
 
 @router.post(IMP + "/{session_id}/files", response=answers(_200=FilesOut, refusals=(403, 409)), tags=["Imports"])

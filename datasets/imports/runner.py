@@ -15,11 +15,12 @@ from dataclasses import asdict
 from typing import Any
 
 from datasets.imports import policies, sessions
-from datasets.imports.account import Journal, Problem, Summary
+from datasets.imports.account import Journal, Problem, Summary, quoted
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
-from datasets.imports.files import FoundFile
+from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
+from datasets.imports.tally import Tally
 from datasets.models import ImportJob
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease
@@ -38,22 +39,29 @@ def run(job_id: uuid.UUID, *, worker: str) -> None:
 
 
 def _import(job: ImportJob) -> None:
-    progress = Progress(lambda _: lease.check())
+    def step(_: Progress) -> None:
+        tally.note()
+        lease.check()
+
+    progress, tally = Progress(step), Tally(job)
     lease = Lease(job, progress)
     problems: list[str] = []
-    with lease:
-        files = sessions.files_of(job.session)
-        if len(files) != job.files:
-            raise Rejected("The files of this import are no longer here. Send them again.")
-        left_out: list[str] = []
-        if not policies.is_lenient(job.session):
-            verdict = policies.judge(job.session, _rehearsed(job, files, progress))
-            files, left_out = verdict.accepted, verdict.left_out
-        problems.extend(left_out)
-        summary = _write(job, files, progress, problems)
-        lease.check()
-    results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
-    job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
+    with tally:
+        with lease:
+            files = sessions.files_of(job.session)
+            if len(files) != job.files:
+                raise Rejected("The files of this import are no longer here. Send them again.")
+            others = other_documents(files)
+            files = [file for file in files if file not in others]
+            left_out = [f"{quoted(file.name)} goes with an export and holds no annotations." for file in others]
+            if not policies.is_lenient(job.session):
+                verdict = policies.judge(job.session, _rehearsed(job, files, progress))
+                files, left_out = verdict.accepted, left_out + verdict.left_out
+            problems.extend(left_out)
+            summary = _write(job, files, progress, problems, tally)
+            lease.check()
+        results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
+        job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
     shutil.rmtree(job.session.folder, ignore_errors=True)
     log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
 
@@ -79,12 +87,15 @@ class _First:
         self.problem = self.problem or problem
 
 
-def _write(job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str]) -> Summary:
+def _write(
+    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], tally: Tally
+) -> Summary:
     def report(problem: Problem) -> None:
         if len(problems) < PROBLEMS_KEPT:
             problems.append(str(problem))
 
     journal = Journal(report)
+    tally.follow(journal.summary)
     progress.enter("Writing annotations", until=99, total=_size(files))
     AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
     return journal.summary

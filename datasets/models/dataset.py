@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -84,7 +84,7 @@ class DatasetManager(models.Manager["Dataset"]):
 
 
 class Dataset(models.Model):
-    """A named set of assets whose annotations are all of one type.
+    """A named set of assets whose annotations are all of one type. `attributes` are texts that programs keep with it.
 
     A deleted dataset keeps its row, seen by `everything` alone, until nothing refers to it any more: an archive
     that was exported before stays until it expires.
@@ -95,6 +95,7 @@ class Dataset(models.Model):
     name = models.CharField(max_length=200)
     type = models.CharField(max_length=20, choices=DatasetType.choices)
     description = models.TextField(blank=True)
+    attributes = models.JSONField(default=dict, blank=True, editable=False)
     revision = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -170,6 +171,13 @@ class Dataset(models.Model):
                 name = names.distinguished(name, mark=asset.uid.replace("-", "")[:8])
             asset.filename, asset.member_name, asset.member_key = filename, name, names.collision_key(name)
             asset.save()
+            self.touch()
+
+    def keep_metadata(self, asset: Asset, custom_metadata: dict[str, Any]) -> None:
+        """Let programs find `custom_metadata` with `asset`, in place of what was there."""
+        asset.custom_metadata = custom_metadata
+        with transaction.atomic():
+            asset.save(update_fields=["custom_metadata", "updated_at"])
             self.touch()
 
     def rewrite_annotation(self, annotation: Annotation, contents: Contents) -> None:

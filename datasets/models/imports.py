@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from datasets.models.ingestion import IngestionSession
 from vi_portal.accounts.models import User
-from vi_portal.jobs.models import ACTIVE, Job
+from vi_portal.jobs.models import ACTIVE, Job, Refused, State
 
 
 class Policy(models.TextChoices):
@@ -86,6 +86,13 @@ class ImportFile(models.Model):
         return self.name
 
 
+class ImportJobQuerySet(models.QuerySet["ImportJob"]):
+    def named(self) -> ImportJobQuerySet:
+        """With the name of the first file of each."""
+        files = ImportFile.objects.filter(session=models.OuterRef("session"), is_here=True).order_by("pk")
+        return self.annotate(first_file=models.Subquery(files.values("name")[:1]))
+
+
 class ImportJob(Job):
     """The reading of one session's files. `summary` counts what became of what was read; `problems` has the first few
     sentences about what could not be used."""
@@ -99,6 +106,8 @@ class ImportJob(Job):
     summary = models.JSONField(default=dict)
     problems = models.JSONField(default=list)
 
+    objects = ImportJobQuerySet.as_manager()
+
     class Meta(Job.Meta):
         indexes: ClassVar = [
             *Job.Meta.indexes,
@@ -107,6 +116,18 @@ class ImportJob(Job):
 
     def __str__(self) -> str:
         return f"Import of {self.files} files into {self.dataset}"
+
+    def tell(self, summary: dict[str, Any]) -> None:
+        """Show in the row what this attempt has written so far, even if it was cancelled meanwhile."""
+        ours = Q(state=State.RUNNING, lease_token=self.lease_token) | Q(cancelled=True, attempts=self.attempts)
+        ImportJob.objects.filter(ours, pk=self.pk).update(summary=summary)
+
+    def discard(self) -> None:
+        """Remove the row of an import that is over; what it wrote stays. Raises `Refused` while it is active."""
+        over = ImportJob.objects.filter(pk=self.pk).exclude(state__in=ACTIVE)
+        removed, _ = ImportSession.objects.filter(job__in=over).delete()
+        if not removed:
+            raise Refused(f"Import {self.pk} is in progress, or already gone.")
 
     @classmethod
     def discard_leftovers(cls) -> None:

@@ -93,7 +93,8 @@ class IngestionSession(models.Model):
 
 
 class IngestionSlot(models.Model):
-    """A place for one image: what was announced, and what became of it. `size` in bytes; `crc32c` signed."""
+    """A place for one image: what was announced, and what became of it. `size` in bytes; `crc32c` signed;
+    `custom_metadata` is for the asset, None where nothing was said about it."""
 
     session = models.ForeignKey(IngestionSession, models.CASCADE, related_name="slots", db_index=False)
     filename = models.CharField(max_length=1024)
@@ -101,6 +102,7 @@ class IngestionSlot(models.Model):
     mime = models.CharField(max_length=255, blank=True)
     size = models.PositiveBigIntegerField()
     crc32c = models.IntegerField(null=True)
+    custom_metadata = models.JSONField(null=True)
     state = models.CharField(max_length=10, choices=SlotState.choices, default=SlotState.WAITING)
     code = models.CharField(max_length=20, blank=True)
     reason = models.CharField(max_length=500, blank=True)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -21,13 +22,15 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """One image to come: `size` in bytes, `crc32c` signed, None where the sender did not compute it."""
+    """One image to come: `size` in bytes, `crc32c` signed, None where the sender did not compute it. `custom_metadata`
+    is for the asset; None leaves that of an asset as it is."""
 
     filename: str
     size: int
     mime: str = ""
     kind: str = "Image"
     crc32c: int | None = None
+    custom_metadata: dict[str, Any] | None = None
 
 
 def open_session(
@@ -47,6 +50,7 @@ def open_session(
                     mime=each.mime,
                     size=each.size,
                     crc32c=each.crc32c,
+                    custom_metadata=each.custom_metadata,
                 )
                 for each in announced
             ),
@@ -84,6 +88,7 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
                 filename=slot.filename,
                 declared=slot.mime,
                 keep_linked=slot.session.keep_linked,
+                custom_metadata=slot.custom_metadata,
             )
         except arrival.Refused as refused:
             slot.settle(code=refused.code, reason=refused.message)

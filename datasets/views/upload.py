@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,18 +14,17 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from datasets.imports import sessions
 from datasets.imports.sessions import Policies
-from datasets.models import Dataset, ImportJob
+from datasets.models import Dataset
 from datasets.uploads import arrival
 from datasets.views.access import dataset_to_edit
 from vi_portal.accounts.models import User
 from vi_portal.accounts.requests import SignedInRequest
-from vi_portal.jobs.models import Refused
 
 _ANNOTATIONS = (".json", ".jsonl")
 _SENTENCES: dict[arrival.Outcome, str] = {
@@ -58,17 +56,6 @@ def upload(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse({"outcomes": [asdict(each) for each in outcomes]})
     return render(request, "datasets/upload.html", context | {"outcomes": outcomes, "is_answer": True})
-
-
-@require_POST
-def cancel_import(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
-    """Stop an import. What it wrote so far stays."""
-    visible = ImportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user))
-    job = get_object_or_404(visible, pk=pk)
-    dataset = dataset_to_edit(request, job.dataset_id)
-    with suppress(Refused):  # it was over already, and its row says how
-        job.cancel(by=request.user.display_name)
-    return redirect(reverse("annotations", args=[dataset.pk]))
 
 
 def _taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, user: User) -> list[Outcome]:

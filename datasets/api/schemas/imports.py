@@ -14,6 +14,7 @@ from vi_portal.jobs.models import State
 
 SOURCE = "UploadedIndividualFiles"
 MAX_FILES = 5000
+MAX_SAMPLED = 20
 
 PolicyName = Literal["Warn", "RejectFile", "RejectSession"]
 #: Why a client gave up, in the only words its own answers may have.
@@ -134,6 +135,40 @@ class ImportLogs(WireSchema):
     """What could not be used, a sentence each; the first of them."""
 
     items: list[str]
+
+
+class SampledFile(WireSchema):
+    """A file as announced. `status` is `Waiting` or `Uploaded`; `problems` are the first sentences about it."""
+
+    name: str
+    size_bytes: int
+    status: str
+    problems: list[str]
+
+
+class FilesSample(WireSchema):
+    """The first files of an import. `total` is how many there are."""
+
+    total: int
+    items: list[SampledFile]
+
+
+def files_sample(session: ImportSession) -> FilesSample:
+    """The first `MAX_SAMPLED` files of `session`."""
+    job = ImportJob.objects.filter(session=session).first()
+    problems = [] if job is None else job.problems
+    return FilesSample(
+        total=session.files.count(),
+        items=[
+            SampledFile(
+                name=file.name,
+                size_bytes=file.size,
+                status="Uploaded" if file.is_here else "Waiting",
+                problems=[each for each in problems if each.startswith(f"{file.name}:")],
+            )
+            for file in session.files.order_by("pk")[:MAX_SAMPLED]
+        ],
+    )
 
 
 def import_out(session: ImportSession, dataset: Dataset) -> ImportOut:

@@ -126,6 +126,20 @@ def test_who_asks_while_the_job_is_on_its_way_is_held_back_and_sent_here_again(
     assert conditions(held.json()["status"]) == {"Complete": "Waiting", "FilesInserted": "Reached"}
 
 
+def test_a_whole_folder_of_an_export_may_be_sent(ana: User, valves: Dataset) -> None:
+    sender = Sender(client_of(ana), valves)
+    files = {"export.json": b'{"dataset": "Valves"}', "metadata.json": b'{"name": "Valves"}'}
+    job = sender.send(a_jsonl=lines(said("One")), **files)
+    assert (job.state, captions(valves)) == (State.FINISHED, ["One"])
+    logs = sender.client.get(sender.at("/logs")).json()["items"]
+    assert [sentence.partition(" ")[0] for sentence in logs[:2]] == ["“export.json”", "“metadata.json”"]
+
+
+def test_a_file_on_its_own_is_read_whatever_it_is_called(ana: User, valves: Dataset) -> None:
+    job = Sender(client_of(ana), valves).send(**{"metadata.json": lines(said("One"))})
+    assert (job.state, captions(valves)) == (State.FINISHED, ["One"])
+
+
 def test_telling_twice_that_all_is_here_makes_one_job(ana: User, valves: Dataset) -> None:
     sender = Sender(client_of(ana), valves)
     sender.send(a_jsonl=lines(said("One")))
