@@ -83,6 +83,8 @@ try:
     UPLOAD_QUIET_SECONDS = env.float("UPLOAD_QUIET_SECONDS", 600, validate=validate.Range(min=1))
 
     # The worker
+    # How many jobs the worker of `manage.py serve` does at once, each in a process of its own.
+    WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2, validate=validate.Range(min=1, max=64))
     DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
     TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
     CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)

@@ -22,7 +22,7 @@ from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
 from datasets.imports.tally import Tally
 from datasets.models import ImportJob
-from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
 
@@ -35,7 +35,13 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    attempt(ImportJob, job_id, worker=worker, work=_import, expected=Rejected, reason=_reason)
+    if job := started(ImportJob, job_id, worker=worker):
+        do(job)
+
+
+def do(job: ImportJob) -> None:
+    """Do the import `job`, which was just started. Never raises for what can befall an import."""
+    attempt(job, work=_import, expected=Rejected, reason=_reason)
 
 
 def _import(job: ImportJob) -> None:

@@ -1,4 +1,4 @@
-"""One attempt at a job: taken, worked on, and settled whatever befalls it."""
+"""One attempt at a job: worked on, and settled whatever befalls it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,25 @@ log = logging.getLogger(__name__)
 J = TypeVar("J", bound=Job)
 
 
+def started(kind: type[J], job_id: uuid.UUID, *, worker: str) -> J | None:
+    """The job `job_id`, now held by `worker`; None if it is not to be done any more."""
+    try:
+        return kind.start(job_id, worker=worker)
+    except Refused:
+        log.info("%s %s is not waiting; nothing to do.", _called(kind), job_id, extra={"job": str(job_id)})
+        return None
+
+
 def attempt(
-    kind: type[J],
-    job_id: uuid.UUID,
-    *,
-    worker: str,
-    work: Callable[[J], None],
-    expected: type[Exception],
-    reason: Callable[[Exception], str],
+    job: J, *, work: Callable[[J], None], expected: type[Exception], reason: Callable[[Exception], str]
 ) -> None:
-    """Take the job `job_id` and do `work` on it, if it is still to be done. Never raises for what can befall a job.
+    """Do `work` on `job`, which was just started. Never raises for what can befall a job.
 
     What `work` raises becomes the sentence in the row, by `reason`; what is not `expected` also goes to the log, with
     its trace. If the database fails, another attempt follows.
     """
-    called = capfirst(str(kind._meta.verbose_name))
+    called, job_id = _called(type(job)), job.pk
     traced = {"job": str(job_id)}
-    try:
-        job = kind.start(job_id, worker=worker)
-    except Refused:
-        log.info("%s %s is not waiting; nothing to do.", called, job_id, extra=traced)
-        return
     log.info("%s %s started, attempt %d.", called, job_id, job.attempts, extra=traced)
     try:
         work(job)
@@ -53,3 +51,7 @@ def attempt(
         level = logging.INFO if foreseen else logging.ERROR
         log.log(level, "%s %s failed: %s", called, job_id, told, exc_info=not foreseen, extra=traced)
         settle(partial(job.fail, told))
+
+
+def _called(kind: type[Job]) -> str:
+    return capfirst(str(kind._meta.verbose_name))

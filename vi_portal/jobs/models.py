@@ -45,14 +45,23 @@ ACTIVE = (State.QUEUED, State.RUNNING)
 
 
 class Job(models.Model):
-    """A piece of work that outlives the request that asked for it.
+    """A piece of work that outlives the request that asked for it. Every kind of job has a `dataset`.
 
     `lease_token` is the fencing token of the worker that holds the job: who cannot show it may neither renew,
-    finish nor fail it. `percent` never falls, not even over a second attempt.
+    finish nor fail it. `percent` never falls, not even over a second attempt. `workload` is how much there seemed to
+    be to do when the job was requested, in units of its kind, 0 where nobody knows; from `large_from` on it is large.
     """
 
-    #: The name of the task that does this kind of job; a message to it carries the job's id alone.
+    #: The name of the task that is rung for this kind of job; a message to it carries the job's id alone.
     task_name: ClassVar[str]
+    #: The workload from which on a job counts as large: about ten seconds' worth.
+    large_from: ClassVar[int]
+    #: Whether it is a share of another job, which only makes that one quicker.
+    is_piece: ClassVar[bool] = False
+    #: Where to look up whose job it is.
+    owner: ClassVar[str] = "user_id"
+    #: The column by which jobs of this kind differ in speed, if there is one.
+    flavor: ClassVar[str] = ""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -70,11 +79,15 @@ class Job(models.Model):
     percent = models.PositiveSmallIntegerField(default=0)
     failure = models.TextField(blank=True)
     cancelled = models.BooleanField(default=False)
+    workload = models.PositiveBigIntegerField(default=0)
+    large = models.BooleanField(default=False)
 
     class Meta:
         abstract = True
         indexes: ClassVar = [
-            models.Index(fields=["state", "created_at"], name="%(class)s_active", condition=Q(state__in=ACTIVE))
+            models.Index(fields=["state", "created_at"], name="%(class)s_active", condition=Q(state__in=ACTIVE)),
+            models.Index(fields=["started_at"], name="%(class)s_started"),
+            models.Index(fields=["finished_at"], name="%(class)s_done", condition=Q(state=State.FINISHED)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="%(class)s_state_known"),
@@ -172,7 +185,18 @@ class Job(models.Model):
         if cls._default_manager.filter(condition).update(**changes) != 1:
             raise Refused(f"{cls.__name__} is not where this step needs it: {condition}")
 
-    # What the sweep asks of each kind of job
+    # What is asked of each kind of job
+
+    @classmethod
+    def waiting(cls) -> Q:
+        """The jobs that a worker may take."""
+        return Q(state=State.QUEUED)
+
+    @classmethod
+    def announced(cls) -> Q:
+        """Those of them that were rung for, or should have been by now: a fresh one may be its maker's to start."""
+        grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
+        return cls.waiting() & (Q(rung_at__isnull=False) | Q(attempts__gt=0) | Q(created_at__lt=grace))
 
     @classmethod
     def requeue_lost(cls) -> None:
