@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("datasets.urls")),
     path("", include("exports.urls")),
     path("", include("vi_portal.accounts.urls")),
+    path("", include("vi_portal.jobs.urls")),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("", routes.urls),

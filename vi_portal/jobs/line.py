@@ -137,7 +137,7 @@ class Line:
 
 
 def line(*, announced: bool = False) -> Line:
-    """The line as the database has it; with `announced`, only of jobs that a worker may take now. Three queries."""
+    """The line as the database has it; with `announced`, only of jobs that a worker may take now. At most 3 queries."""
     workers = dict(Worker.alive().values_list("name", "slots"))
     running, waiting = [], []
     for row in _rows(announced=announced):
@@ -147,7 +147,9 @@ def line(*, announced: bool = False) -> Line:
         elif entry.worker in workers and not entry.is_piece:
             running.append(entry)
     running.sort(key=lambda entry: (entry.started_at or _NEVER, entry.pk))
-    served = _served() if waiting else {False: {}, True: {}}
+    turns = {(entry.large, entry.person) for entry in waiting if not entry.is_piece}
+    # Where one person's jobs of one size are all that waits, the oldest is next in any case.
+    served = _served() if len(turns) > 1 else {False: {}, True: {}}
     return Line(sum(workers.values()), waiting, running, served)
 
 
