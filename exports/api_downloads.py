@@ -18,6 +18,7 @@ from vi_portal.api import links
 from vi_portal.api.auth import ApiRequest
 from vi_portal.api.errors import ApiError
 from vi_portal.api.routing import router
+from vi_portal.metrics import count_download
 
 _PATH = "/api/archives"
 
@@ -52,7 +53,9 @@ def fetch_archive(request: ApiRequest, export_id: uuid.UUID, name: str) -> HttpR
         archive = storage.open_archive(job.archive, size=job.size or 0)
     except OSError as error:
         raise ApiError(410, "The archive of this export was deleted. Make a new export.") from error
-    return archive_response(request, job, archive)
+    response = archive_response(request, job, archive)
+    count_download(request, response)
+    return response
 
 
 def _subject(export_id: uuid.UUID) -> str:

@@ -19,6 +19,7 @@ from exports.sending import archive_response
 from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import State
+from vi_portal.metrics import count_download
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,9 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
             refusal.rebuild, refusal.advice = False, _DATASET_GONE
         context = {"dataset": job.dataset, "job": job, "tab": "annotations", "refusal": refusal}
         return render(request, "exports/refused.html", context, status=refusal.status)
-    return archive_response(request, job, archive)
+    response = archive_response(request, job, archive)
+    count_download(request, response)
+    return response
 
 
 def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> BinaryIO:

@@ -89,6 +89,9 @@ try:
     TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
     CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
 
+    # Metrics: what Prometheus shows to read them; empty for this machine alone.
+    METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+
     # Logs
     LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
     LOG_LEVEL = env.log_level("LOG_LEVEL", logging.INFO)
@@ -118,6 +121,7 @@ INSTALLED_APPS = [
 
 # No GZipMiddleware: it would corrupt byte ranges of the downloads.
 MIDDLEWARE = [
+    "vi_portal.metrics.RequestTimes",
     "vi_portal.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -232,7 +236,7 @@ AXES_VERBOSE = False
 
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import uuid
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from django.db import OperationalError
 from django.utils.text import capfirst
 
 from vi_portal.jobs.lease import LeaseLost
-from vi_portal.jobs.models import Job, Refused, settle
+from vi_portal.jobs.models import DISK_FULL, REFUSED, UNEXPECTED, Job, Refused, settle
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,13 @@ def attempt(
         told, foreseen = reason(error), isinstance(error, expected)
         level = logging.INFO if foreseen else logging.ERROR
         log.log(level, "%s %s failed: %s", called, job_id, told, exc_info=not foreseen, extra=traced)
-        settle(partial(job.fail, told))
+        settle(partial(job.fail, told, cause=_cause(error, foreseen=foreseen)))
+
+
+def _cause(error: Exception, *, foreseen: bool) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DISK_FULL
+    return REFUSED if foreseen else UNEXPECTED
 
 
 def _called(kind: type[Job]) -> str:

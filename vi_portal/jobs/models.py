@@ -16,16 +16,29 @@ from typing import Any, ClassVar, Self
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.db import OperationalError, models
+from django.db import OperationalError, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from vi_portal.accounts.models import User
+from vi_portal.jobs.tallies import Tally
 
 log = logging.getLogger(__name__)
 
 #: How many waiting jobs are rung for again at once.
 _HEAD_OF_LINE = 4
+
+
+#: What is counted: jobs that ended, seconds that finished ones waited and took, bytes they made, causes of failures.
+ENDED, WAITING, LASTING, BYTES, FAILURES = "ended", "waiting", "lasting", "bytes", "failures"
+#: Why jobs fail.
+CANCELLED, LOST_WORKER, REFUSED, DISK_FULL, UNEXPECTED = (
+    "cancelled",
+    "lost worker",
+    "refused",
+    "disk full",
+    "unexpected",
+)
 
 
 class Refused(Exception):
@@ -153,20 +166,24 @@ class Job(models.Model):
 
     def finish(self, **results: Any) -> None:
         """Done, with `results` for the row's own columns. Raises `Refused`."""
-        self._move(
-            self._held,
-            state=State.FINISHED,
-            finished_at=Now(),
-            phase="",
-            percent=100,
-            lease_token=None,
-            lease_expires_at=None,
-            **results,
-        )
+        with transaction.atomic():
+            self._move(
+                self._held,
+                state=State.FINISHED,
+                finished_at=Now(),
+                phase="",
+                percent=100,
+                lease_token=None,
+                lease_expires_at=None,
+                **results,
+            )
+            self._count_finished(results.get("size") or 0)
 
-    def fail(self, reason: str) -> None:
-        """Over, for a reason told in one sentence. Raises `Refused`."""
-        self._move(self._held, **_failed(reason))
+    def fail(self, reason: str, *, cause: str = UNEXPECTED) -> None:
+        """Over, for a reason told in one sentence; `cause` is of which kind that is. Raises `Refused`."""
+        with transaction.atomic():
+            self._move(self._held, **_failed(reason))
+            self._count_failed(cause)
 
     def release(self) -> None:
         """Give the job back unfinished, for another attempt. Raises `Refused`."""
@@ -174,7 +191,32 @@ class Job(models.Model):
 
     def cancel(self, *, by: str) -> None:
         """Stop a queued or running job; its worker notices at its next beat. Raises `Refused` when it is over."""
-        self._move(Q(pk=self.pk, state__in=ACTIVE), cancelled=True, **_failed(f"Cancelled by {by}."))
+        with transaction.atomic():
+            self._move(Q(pk=self.pk, state__in=ACTIVE), cancelled=True, **_failed(f"Cancelled by {by}."))
+            self._count_failed(CANCELLED)
+
+    def _count_finished(self, size: int) -> None:
+        if self.is_piece:
+            return
+        kind = self.kind_name()
+        Tally.add(1, ENDED, kind, State.FINISHED)
+        Tally.add(size, BYTES, kind)
+        columns = ("created_at", "started_at", "finished_at", "attempts")
+        created, started, finished, attempts = type(self)._default_manager.values_list(*columns).get(pk=self.pk)
+        Tally.add_duration(finished - started, LASTING, kind)
+        if attempts == 1:  # the start of the first attempt is known
+            Tally.add_duration(started - created, WAITING, kind)
+
+    @classmethod
+    def _count_failed(cls, cause: str, *, jobs: int = 1) -> None:
+        if jobs and not cls.is_piece:
+            Tally.add(jobs, ENDED, cls.kind_name(), State.FAILED)
+            Tally.add(jobs, FAILURES, cls.kind_name(), cause)
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """What this kind of job is called in counts: `export`, `import`, `export shard`."""
+        return str(cls._meta.verbose_name).removesuffix(" job")
 
     @property
     def _held(self) -> Q:
@@ -203,9 +245,10 @@ class Job(models.Model):
         """Queue again what lost its worker; fail what lost too many."""
         lost = cls._default_manager.filter(state=State.RUNNING, lease_expires_at__lt=Now())
         spent = lost.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS)
-        failed = spent.update(
-            **_failed(f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why.")
-        )
+        told = f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why."
+        with transaction.atomic():
+            failed = spent.update(**_failed(told))
+            cls._count_failed(LOST_WORKER, jobs=failed)
         requeued = lost.update(state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None)
         if failed or requeued:
             log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)
