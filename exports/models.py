@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from itertools import islice
 from typing import ClassVar
 
@@ -179,6 +180,10 @@ class ExportShard(Job):
 
     def __str__(self) -> str:
         return f"Shard {self.number} of export {self.export_id}"
+
+    @property
+    def log_id(self) -> uuid.UUID:
+        return self.export_id
 
     @classmethod
     def open_to_all(cls) -> models.QuerySet[ExportShard]:

@@ -316,7 +316,7 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {
-            "()": "vi_portal.api.request_ids.TextFormatter",
+            "()": "vi_portal.log_context.TextFormatter",
             "fmt": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
         },
@@ -327,9 +327,9 @@ LOGGING: dict[str, Any] = {
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "filters": {"request_id": {"()": "vi_portal.api.request_ids.RequestIdFilter"}},
+    "filters": {"context": {"()": "vi_portal.log_context.ContextFilter"}},
     "handlers": {
-        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]},
+        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

@@ -123,6 +123,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."
     return (
-        "Something unexpected went wrong; the log has the details under this import's id. "
-        "What was written stays; import the files again, or tell your administrator."
+        "Something unexpected went wrong. What was written stays; import the files again, or tell your administrator."
     )

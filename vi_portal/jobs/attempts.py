@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 
 from vi_portal.jobs.lease import LeaseLost
 from vi_portal.jobs.models import DISK_FULL, REFUSED, UNEXPECTED, Job, Refused, settle
+from vi_portal.log_context import working_on
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +36,27 @@ def attempt(
     """Do `work` on `job`, which was just started. Never raises for what can befall a job.
 
     What `work` raises becomes the sentence in the row, by `reason`; what is not `expected` also goes to the log, with
-    its trace. If the database fails, another attempt follows.
+    its trace, and the sentence says what to look for there. If the database fails, another attempt follows.
     """
-    called, job_id = _called(type(job)), job.pk
-    traced = {"job": str(job_id)}
-    log.info("%s %s started, attempt %d.", called, job_id, job.attempts, extra=traced)
-    try:
-        work(job)
-    except (LeaseLost, Refused):
-        log.info("%s %s was taken from this worker.", called, job_id, extra=traced)
-    except OperationalError:
-        log.exception("%s %s: the database failed; another attempt follows.", called, job_id, extra=traced)
-        settle(job.release)
-    except Exception as error:
-        told, foreseen = reason(error), isinstance(error, expected)
-        level = logging.INFO if foreseen else logging.ERROR
-        log.log(level, "%s %s failed: %s", called, job_id, told, exc_info=not foreseen, extra=traced)
-        settle(partial(job.fail, told, cause=_cause(error, foreseen=foreseen)))
+    with working_on(str(job.log_id), user=job.user_id, request_id=job.request_id):
+        called, job_id = _called(type(job)), job.pk
+        log.info("%s %s started, attempt %d.", called, job_id, job.attempts)
+        try:
+            work(job)
+        except (LeaseLost, Refused):
+            log.info("%s %s was taken from this worker.", called, job_id)
+        except OperationalError:
+            log.exception("%s %s: the database failed; another attempt follows.", called, job_id)
+            settle(job.release)
+        except Exception as error:
+            _fail(job, error, reason(error), foreseen=isinstance(error, expected))
+
+
+def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
+    level = logging.INFO if foreseen else logging.ERROR
+    log.log(level, "%s %s failed: %s", _called(type(job)), job.pk, told, exc_info=not foreseen)
+    sentence = told if foreseen else f"{told} In the log, look for {job.log_id}."
+    settle(partial(job.fail, sentence, cause=_cause(error, foreseen=foreseen)))
 
 
 def _cause(error: Exception, *, foreseen: bool) -> str:

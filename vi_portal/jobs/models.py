@@ -21,6 +21,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from vi_portal.accounts.models import User
+from vi_portal.api.request_ids import current_id
 from vi_portal.jobs.tallies import Tally
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Job(models.Model):
     cancelled = models.BooleanField(default=False)
     workload = models.PositiveBigIntegerField(default=0)
     large = models.BooleanField(default=False)
+    request_id = models.CharField(max_length=64, blank=True, default=current_id)
 
     class Meta:
         abstract = True
@@ -127,6 +129,11 @@ class Job(models.Model):
         if self.started_at is None or self.finished_at is None:
             return None
         return self.finished_at - self.started_at
+
+    @property
+    def log_id(self) -> uuid.UUID:
+        """What the lines of the log about this job have: its id, or that of the job it is a piece of."""
+        return self.pk
 
     # Verbs
 
