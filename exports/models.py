@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import suppress
 from itertools import islice
 from typing import ClassVar
@@ -33,6 +34,8 @@ class ExportJob(Job):
     when the file has expired."""
 
     task_name = "exports.run_export"
+    large_from = 100_000  # annotations; see `dispatch`
+    flavor = "format"
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="exports", db_index=False)
     format = models.CharField(max_length=30)
@@ -69,7 +72,7 @@ class ExportJob(Job):
     # Factories
 
     @classmethod
-    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: User | None) -> ExportJob:
+    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: User | None, workload: int = 0) -> ExportJob:
         """A new queued job, saved."""
         return cls.objects.create(
             dataset=dataset,
@@ -77,6 +80,8 @@ class ExportJob(Job):
             requested_by=user.display_name if user else "",
             format=spec.format,
             options=spec.as_dict(),
+            workload=workload,
+            large=workload >= cls.large_from,
         )
 
     # Properties
@@ -152,6 +157,8 @@ class ExportShard(Job):
     """
 
     task_name = "exports.run_shard"
+    is_piece = True
+    owner = "export__user_id"
 
     export = models.ForeignKey(ExportJob, models.CASCADE, related_name="shards", db_index=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
@@ -174,10 +181,19 @@ class ExportShard(Job):
     def __str__(self) -> str:
         return f"Shard {self.number} of export {self.export_id}"
 
+    @property
+    def log_id(self) -> uuid.UUID:
+        return self.export_id
+
     @classmethod
     def open_to_all(cls) -> models.QuerySet[ExportShard]:
         """The shards that any worker may write."""
         return cls._wanted().filter(holder_only=False)
+
+    @classmethod
+    def waiting(cls) -> models.Q:
+        held = models.Q(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
+        return super().waiting() & held & models.Q(holder_only=False)
 
     def leave_to_the_holder(self) -> None:
         """Give the shard back for the one worker that sees the dataset as it is to be written. Raises `Refused`."""

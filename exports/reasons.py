@@ -17,7 +17,4 @@ def sentence(error: Exception) -> str:
         return "The disk is full, so the archive could not be written. Free some space, then retry."
     if isinstance(error, DamagedArchive):
         return "The archive did not read back as it was written, so it was not published. Check the disk, then retry."
-    return (
-        "Something unexpected went wrong; the log has the details under this export's id. "
-        "Retry, or tell your administrator."
-    )
+    return "Something unexpected went wrong. Retry, or tell your administrator."

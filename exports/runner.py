@@ -27,7 +27,7 @@ from exports.receipt import FILENAME, Receipt
 from exports.records import Member
 from exports.sources import Source
 from exports.writing import Writing
-from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease, Watch
 from vi_portal.jobs.models import Refused, Worker
 from vi_portal.jobs.progress import Progress
@@ -41,13 +41,19 @@ _COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interaction
 
 def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> None:
     """Do the export `job_id`, if it is still to be done. Never raises for what can befall an export."""
+    if job := started(ExportJob, job_id, worker=worker):
+        do(job, progress)
+
+
+def do(job: ExportJob, progress: Progress | None = None) -> None:
+    """Do the export `job`, which was just started. Never raises for what can befall an export."""
     progress = progress or Progress()
 
     def work(job: ExportJob) -> None:
         with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, Watch(lease, progress))
 
-    attempt(ExportJob, job_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
+    attempt(job, work=work, expected=ExportFailed, reason=sentence)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from django.utils.http import content_disposition_header
 
 from exports import storage
 from exports.models import ExportJob
+from vi_portal.metrics import count_download
 from vi_portal.ranges import names_tag, ranged_response
 
 
@@ -25,6 +26,12 @@ def archive_response(request: HttpRequest, job: ExportJob) -> HttpResponseBase:
 
     Raises `StoreFailed` where the store it is on cannot be asked, and `OSError` where it is not there as a whole.
     """
+    response = _response(request, job)
+    count_download(request, response)
+    return response
+
+
+def _response(request: HttpRequest, job: ExportJob) -> HttpResponseBase:
     if settings.X_ACCEL_REDIRECT:
         return _by_nginx(job)
     size = job.size or 0

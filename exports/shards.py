@@ -33,7 +33,7 @@ from exports.runs import RunPlan
 from exports.sources import Source, View, ViewGone
 from exports.splits import Part
 from exports.writing import Writing
-from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused, State
 from vi_portal.jobs.progress import Progress
@@ -166,6 +166,13 @@ class _Held:
 
 def run(shard_id: uuid.UUID, *, worker: str) -> None:
     """Write the shard `shard_id`, if it is still to be written. Never raises for what can befall it."""
+    open_to_all = ExportShard.objects.filter(ExportShard.waiting(), pk=shard_id).exists()
+    if open_to_all and (shard := started(ExportShard, shard_id, worker=worker)):
+        do(shard)
+
+
+def do(shard: ExportShard) -> None:
+    """Write `shard`, which was just started. Never raises for what can befall it."""
 
     def work(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
@@ -178,8 +185,7 @@ def run(shard_id: uuid.UUID, *, worker: str) -> None:
             log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
             shard.leave_to_the_holder()
 
-    if ExportShard.open_to_all().filter(pk=shard_id).exists():
-        attempt(ExportShard, shard_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
+    attempt(shard, work=work, expected=ExportFailed, reason=sentence)
 
 
 # Both

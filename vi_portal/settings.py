@@ -108,9 +108,14 @@ try:
     UPLOAD_QUIET_SECONDS = env.float("UPLOAD_QUIET_SECONDS", 600, validate=validate.Range(min=1))
 
     # The worker
+    # How many jobs the worker of `manage.py serve` does at once, each in a process of its own.
+    WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2, validate=validate.Range(min=1, max=64))
     DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
     TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
     CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
+
+    # Metrics: what Prometheus shows to read them; empty for this machine alone.
+    METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
     # Logs
     LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
@@ -141,6 +146,7 @@ INSTALLED_APPS = [
 
 # No GZipMiddleware: it would corrupt byte ranges of the downloads.
 MIDDLEWARE = [
+    "vi_portal.metrics.RequestTimes",
     "vi_portal.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -284,7 +290,7 @@ AXES_VERBOSE = False
 
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -364,7 +370,7 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {
-            "()": "vi_portal.api.request_ids.TextFormatter",
+            "()": "vi_portal.log_context.TextFormatter",
             "fmt": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
         },
@@ -375,9 +381,9 @@ LOGGING: dict[str, Any] = {
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "filters": {"request_id": {"()": "vi_portal.api.request_ids.RequestIdFilter"}},
+    "filters": {"context": {"()": "vi_portal.log_context.ContextFilter"}},
     "handlers": {
-        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]},
+        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

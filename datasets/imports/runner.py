@@ -22,7 +22,7 @@ from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
 from datasets.imports.tally import Tally
 from datasets.models import Dataset, ImportJob
-from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
 from vi_portal.s3.failures import StoreFailed
@@ -36,7 +36,13 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    attempt(ImportJob, job_id, worker=worker, work=_unless_deleted, expected=Rejected, reason=_reason)
+    if job := started(ImportJob, job_id, worker=worker):
+        do(job)
+
+
+def do(job: ImportJob) -> None:
+    """Do the import `job`, which was just started. Never raises for what can befall an import."""
+    attempt(job, work=_unless_deleted, expected=Rejected, reason=_reason)
 
 
 def _unless_deleted(job: ImportJob) -> None:
@@ -134,6 +140,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."
     return (
-        "Something unexpected went wrong; the log has the details under this import's id. "
-        "What was written stays; import the files again, or tell your administrator."
+        "Something unexpected went wrong. What was written stays; import the files again, or tell your administrator."
     )

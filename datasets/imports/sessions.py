@@ -119,13 +119,16 @@ def start(session: ImportSession) -> ImportJob:
         waiting = ImportSession.objects.filter(pk=session.pk, inserted_at=None, given_up="")
         if waiting.update(inserted_at=Now()):
             files = _all_here(session)
+            size = sum(file.size for file in files)
             job = ImportJob.objects.create(
                 dataset_id=session.dataset_id,
                 user=session.user,
                 requested_by=session.user.display_name if session.user else "",
                 session=session,
                 files=len(files),
-                size=sum(file.size for file in files),
+                size=size,
+                workload=size,
+                large=size >= ImportJob.large_from,
             )
             transaction.on_commit(job.ring)
     session.refresh_from_db()

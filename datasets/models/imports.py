@@ -99,6 +99,7 @@ class ImportJob(Job):
     sentences about what could not be used."""
 
     task_name = "datasets.run_import"
+    large_from = 16 * 1024 * 1024  # bytes
 
     dataset = models.ForeignKey("datasets.Dataset", models.CASCADE, related_name="imports", db_index=False)
     session = models.OneToOneField(ImportSession, models.CASCADE, related_name="job")

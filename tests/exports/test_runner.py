@@ -430,9 +430,9 @@ def test_the_files_are_gone_when_the_row_is_told_for_it_needs_the_room_on_a_full
     there: list[list[str]] = []
     real_fail = ExportJob.fail
 
-    def fail(job: ExportJob, reason: str) -> None:
+    def fail(job: ExportJob, reason: str, **more: Any) -> None:
         there.append(leftovers())
-        real_fail(job, reason)
+        real_fail(job, reason, **more)
 
     def full(record: Any) -> str:
         there.append(leftovers())

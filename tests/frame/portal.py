@@ -37,6 +37,7 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
         "JOB_GRACE_SECONDS": "0.5",
         "JOB_SWEEP_SECONDS": "0.2",
         "TENSORFLOW_WARM_UP": "off",
+        "WORKER_CONCURRENCY": "1",
         **more,
     }
 
