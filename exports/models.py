@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import ClassVar
 
@@ -10,19 +11,17 @@ from django.utils import timezone
 
 from datasets.models import Dataset
 from exports import storage
+from exports.job_files import JobFile
 from exports.spec import ExportSpec
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
+from vi_portal.s3.failures import StoreFailed
 
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
     def visible_to(self, user: User) -> ExportJobQuerySet:
         """The exports of the datasets `user` may see, or could see before they were deleted."""
         return self.filter(dataset__in=Dataset.everything.visible_to(user))
-
-    def history(self, dataset: Dataset) -> ExportJobQuerySet:
-        """The exports of `dataset`, newest first, with what a row of the history shows."""
-        return self.filter(dataset=dataset).select_related("user").order_by("-created_at", "-pk")
 
     def expired(self) -> ExportJobQuerySet:
         """Finished exports whose archive is past its time but still there."""
@@ -116,7 +115,8 @@ class ExportJob(Job):
         if not removed:
             raise Refused(f"Export {self.pk} is in progress, or already gone.")
         if self.archive:
-            storage.delete(self.archive)
+            with suppress(StoreFailed):  # then the sweep removes it
+                storage.delete(self.archive)
 
     # The sweep
 
@@ -127,10 +127,7 @@ class ExportJob(Job):
 
     @classmethod
     def discard_leftovers(cls) -> None:
-        """Delete expired archives, and files that no job owns."""
-        for job in cls.objects.expired()[:100]:
-            storage.delete(job.archive)
-            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
+        """Delete files that no job owns, and expired archives."""
         # Files first, rows after: a file is never seen without the row that made it.
         found = storage.files()
         while files := list(islice(found, 500)):
@@ -140,7 +137,10 @@ class ExportJob(Job):
             owners = {row.pk: row for rows in (exports, shards) for row in rows}
             for file in files:
                 if not _is_owned(file, owners.get(file.job_id)):
-                    storage.remove(file)
+                    file.remove()
+        for job in cls.objects.expired()[:100]:
+            storage.delete(job.archive)
+            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
 
 
 class ExportShard(Job):
@@ -194,7 +194,7 @@ class ExportShard(Job):
         return cls.objects.filter(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
 
 
-def _is_owned(file: storage.StoredFile, job: ExportJob | ExportShard | None) -> bool:
+def _is_owned(file: JobFile, job: ExportJob | ExportShard | None) -> bool:
     if job is None:
         return False
     key = job.archive if isinstance(job, ExportJob) else job.fragment

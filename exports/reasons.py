@@ -6,11 +6,12 @@ import errno
 
 from exports.archive import DamagedArchive
 from exports.planning import ExportFailed
+from vi_portal.s3.failures import StoreFailed
 
 
 def sentence(error: Exception) -> str:
     """What the row says of `error`."""
-    if isinstance(error, ExportFailed):
+    if isinstance(error, ExportFailed | StoreFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so the archive could not be written. Free some space, then retry."

@@ -7,6 +7,7 @@ README lists the variables; `.env.example` is the same list as a file to copy.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, ValidationError, validate
 
 # Lets Django's generic classes be written with their type: ModelAdmin[Dataset], FormView[ExportForm] ...
 django_stubs_ext.monkeypatch()
@@ -44,6 +45,11 @@ def _local_secret_key(path: Path) -> str:
             path.hardlink_to(aside)
         aside.unlink()
     return path.read_text().strip()
+
+
+def _endpoint(address: str) -> None:
+    if address and not re.fullmatch(r"https?://[^/@\s]+/?", address):
+        raise ValidationError("must be an address like https://s3.example.org, with nothing behind the host.")
 
 
 try:
@@ -80,6 +86,25 @@ try:
     JOB_GRACE_SECONDS = env.float("JOB_GRACE_SECONDS", 15, validate=validate.Range(min=0.5))
     JOB_SWEEP_SECONDS = env.float("JOB_SWEEP_SECONDS", 5, validate=validate.Range(min=0.1))
     JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 3, validate=validate.Range(min=1))
+
+    # Files on an S3-compatible store, for several machines; with no bucket, under DATA_DIR
+    S3_BUCKET = env.str("S3_BUCKET", "")
+    S3_PREFIX = env.str("S3_PREFIX", "").strip("/")
+    S3_ENDPOINT = env.str("S3_ENDPOINT", "", validate=_endpoint)
+    # Where browsers and clients reach the store, if that is another address than the portal's.
+    S3_PUBLIC_ENDPOINT = env.str("S3_PUBLIC_ENDPOINT", "", validate=_endpoint)
+    S3_REGION = env.str("S3_REGION", "us-east-1")
+    # Both empty: what the machine itself is allowed, as the tools of AWS find it.
+    S3_ACCESS_KEY_ID = env.str("S3_ACCESS_KEY_ID", "")
+    S3_SECRET_ACCESS_KEY = env.str("S3_SECRET_ACCESS_KEY", "")
+    S3_ADDRESSING = env.str("S3_ADDRESSING", "auto", validate=validate.OneOf(["auto", "path", "virtual"]))
+    # Off for stores that do not know CRC-32 checksums; they are told MD5s.
+    S3_CHECKSUMS = env.bool("S3_CHECKSUMS", True)
+    # Downloads lead to the store by links good for S3_LINK_SECONDS, or come through the portal.
+    S3_DOWNLOADS = env.str("S3_DOWNLOADS", "redirect", validate=validate.OneOf(["redirect", "portal"]))
+    S3_LINK_SECONDS = env.int("S3_LINK_SECONDS", 900, validate=validate.Range(min=30, max=604_800))
+    # How often the store is searched for what no job owns.
+    S3_SWEEP_SECONDS = env.float("S3_SWEEP_SECONDS", 300, validate=validate.Range(min=0.1))
 
     # Uploads
     UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", 1024, validate=validate.Range(min=1))
@@ -192,7 +217,7 @@ ARCHIVE_DIR = DATA_DIR / "exports"
 SPOOL_DIR = DATA_DIR / "spool"
 UPLOAD_DIR = DATA_DIR / "uploads"
 
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -200,6 +225,35 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+
+if S3_BUCKET:
+    if X_ACCEL_REDIRECT:
+        raise ImproperlyConfigured(
+            "Vi Portal cannot start: X_ACCEL_REDIRECT has nginx send files of DATA_DIR, and with S3_BUCKET "
+            "the archives are not there. Leave one of them empty."
+        )
+    if bool(S3_ACCESS_KEY_ID) != bool(S3_SECRET_ACCESS_KEY):
+        raise ImproperlyConfigured(
+            "Vi Portal cannot start: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together; set both or neither."
+        )
+    _S3 = {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": S3_ENDPOINT or None,
+        "public_endpoint": S3_PUBLIC_ENDPOINT,
+        "region_name": S3_REGION,
+        "access_key": S3_ACCESS_KEY_ID or None,
+        "secret_key": S3_SECRET_ACCESS_KEY or None,
+        "addressing_style": S3_ADDRESSING,
+        "checksums": S3_CHECKSUMS,
+        "file_overwrite": False,
+    }
+    for _name, _folder_there in (("default", "media"), ("archives", "exports"), ("uploads", "uploads")):
+        STORAGES[_name] = {
+            "BACKEND": "vi_portal.s3.store.ObjectStore",
+            "OPTIONS": _S3 | {"location": f"{S3_PREFIX}/{_folder_there}".lstrip("/")},
+        }
+elif S3_ENDPOINT or S3_ACCESS_KEY_ID:
+    raise ImproperlyConfigured("Vi Portal cannot start: S3_BUCKET must name the bucket of the other S3 settings.")
 
 # Sign-in
 
@@ -331,6 +385,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
+        # At lower levels these write down what they sign, and with what.
+        **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
         # Without the handlers that Django gives it, one of which writes past ours with DEBUG.
         "django": {"level": "INFO"},
         # Anybody can send a wrong Host header; it is answered with 400 and is no event of ours.

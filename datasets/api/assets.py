@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 from django.db.models import Count, QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Status
 
 from datasets import removal
@@ -15,6 +18,7 @@ from datasets.api.images import image_links
 from datasets.api.metadata_query import Misunderstood
 from datasets.api.schemas.assets import AssetCount, AssetOut, AssetPage, NewName, asset_out
 from datasets.api.texts import checked_name
+from datasets.imports.batches import batches
 from datasets.models import Annotation, Asset, Dataset
 from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
@@ -23,6 +27,7 @@ from vi_portal.api.parameters import check_parameters
 from vi_portal.api.routing import answers, router
 
 MAX_FILENAME = 1024
+_PIECE = 500
 
 Flag = Literal["y", "n"]
 SortBy = Literal["default", "assetId", "filename", "lastModified.contents", "metadata.fileSize"]
@@ -66,7 +71,7 @@ def list_assets(
     ruleQuery: str = "",  # noqa: N803
     strictQuery: Flag = "n",  # noqa: N803
     pageAfter: Flag = "y",  # noqa: N803
-) -> HttpResponse:
+) -> HttpResponseBase:
     """The assets, in the order they were added unless `sortBy` says otherwise.
 
     `filter` is a JSON object of `filename`, `assetId`, `mimeType` (a text, a list, `{"$eq": …}` or `{"$in": […]}`),
@@ -82,22 +87,12 @@ def list_assets(
     dataset = dataset_at(request, dataset_id)
     passing = _asked_for(dataset, filter, metadataQuery, ruleQuery, strict=strictQuery == "y")
     order, descending = _COLUMNS.get(sortBy, ("pk",)), o == "desc"
-    size = dataset.assets.count() + MAX_SIZE if s >= MAX_SIZE and not p else min(s, MAX_SIZE)
-    assets, next_page = page_of(passing, order=order, size=size, token=p, descending=descending)
-    counts = _annotation_counts(dataset, assets)
-    page = AssetPage(
-        items=[
-            asset_out(
-                each,
-                dataset=dataset,
-                annotations=counts.get(each.pk, 0),
-                contents=image_links(request, each) if contents == "y" else None,
-            )
-            for each in assets
-        ],
-        next_page=next_page,
-    )
-    # Rendered here, not by the framework: a page may hold all the assets there are.
+    told = partial(_told, request, dataset, with_links=contents == "y")
+    if s >= MAX_SIZE and not p:
+        everything = passing.order_by(*(f"-{column}" if descending else column for column in order))
+        return StreamingHttpResponse(_one_page(everything, told), content_type="application/json")
+    assets, next_page = page_of(passing, order=order, size=min(s, MAX_SIZE), token=p, descending=descending)
+    page = AssetPage(items=told(assets), next_page=next_page)
     return HttpResponse(page.model_dump_json(by_alias=True, exclude_none=True), content_type="application/json")
 
 
@@ -157,14 +152,33 @@ def _asked_for(dataset: Dataset, given: str, metadata_query: str, rule_query: st
 
 
 def _renamed(dataset: Dataset, asset: Asset, given: NewName) -> AssetOut:
-    dataset.rename_asset(asset, checked_name(given.filename, limit=MAX_FILENAME, what="A file name"))
+    name = checked_name(given.filename, limit=MAX_FILENAME, what="A file name")
+    try:
+        dataset.rename_asset(asset, name)
+    except (Asset.DoesNotExist, Dataset.DoesNotExist) as error:
+        raise not_found("asset", asset.uid) from error
     return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), contents=None)
 
 
-def _annotation_counts(dataset: Dataset, assets: list[Asset]) -> dict[int, int]:
-    """How many annotations each of `assets` has; one query."""
-    if not assets:
-        return {}
-    lowest, highest = min(each.pk for each in assets), max(each.pk for each in assets)
-    counted = Annotation.objects.filter(asset__dataset=dataset, asset__gte=lowest, asset__lte=highest)
-    return dict(counted.values_list("asset").annotate(Count("pk")))
+def _told(request: ApiRequest, dataset: Dataset, assets: list[Asset], *, with_links: bool) -> list[AssetOut]:
+    """The wire's view of `assets`, all of `dataset`; one query."""
+    counts = dict(Annotation.objects.filter(asset__in=assets).values_list("asset").annotate(Count("pk")))
+    return [
+        asset_out(
+            each,
+            dataset=dataset,
+            annotations=counts.get(each.pk, 0),
+            contents=image_links(request, each) if with_links else None,
+        )
+        for each in assets
+    ]
+
+
+def _one_page(assets: QuerySet[Asset], told: Callable[[list[Asset]], list[AssetOut]]) -> Iterator[str]:
+    """An `AssetPage` of all of `assets`, in pieces: there may be more of them than memory holds."""
+    yield '{"items":['
+    between = ""
+    for piece in batches(assets.iterator(_PIECE), _PIECE):
+        yield between + ",".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in told(piece))
+        between = ","
+    yield "]}"

@@ -59,7 +59,7 @@ def list_bulk_deletions(
     """The bulk deletions there were, oldest first."""
     dataset = dataset_at(request, dataset_id)
     rows = BulkAssetDeletion.objects.filter(dataset=dataset)
-    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p)
+    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, fixed=True)
     return BulkDeletionPage(items=[bulk_deletion_out(each, dataset) for each in found], next_page=next_page)
 
 

@@ -4,6 +4,7 @@ answers there."""
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import uuid
 from datetime import timedelta
@@ -11,8 +12,9 @@ from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 
 from datasets import names
 from datasets.api.schemas.assets import AssetContents, SignedUrl
@@ -22,7 +24,11 @@ from vi_portal.api import links
 from vi_portal.api.auth import ApiRequest
 from vi_portal.api.errors import ApiError
 from vi_portal.api.routing import router
-from vi_portal.ranges import ranged_response
+from vi_portal.ranges import names_tag, ranged_response
+from vi_portal.s3 import store_of
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 _PATH = "/api/images"
 _THUMBNAILS = "/api/thumbnails"
@@ -62,6 +68,8 @@ def url_name(asset: Asset) -> str:
 def fetch_image(request: ApiRequest, dataset_id: uuid.UUID, asset_id: str, name: str) -> HttpResponseBase:
     """The image behind a signed address, for whom it was signed."""
     asset = _asset_signed_for(request, dataset_id, asset_id)
+    if asset.file and (link := _link_to_store(request, asset)) is not None:
+        return HttpResponseRedirect(link, headers={"Cache-Control": "no-store"})
     file = _opened(asset.file)
     if not asset.sha256:
         return FileResponse(file, content_type=asset.mime_type, filename=asset.member_name, as_attachment=True)
@@ -113,12 +121,30 @@ def _opened(stored: str | None) -> BinaryIO:
         raise _gone()
     try:
         return cast(BinaryIO, default_storage.open(stored))
+    except StoreFailed as error:
+        log.warning("The image %s cannot be given out now: %s", stored, error)
+        raise ApiError(503, str(error)) from error
     except OSError as error:
         raise _gone() from error
 
 
 def _gone() -> ApiError:
     return ApiError(404, "This image is not here any more.")
+
+
+def _link_to_store(request: ApiRequest, asset: Asset) -> str | None:
+    """Where the store itself gives out the image; None where it is for the portal to send, or to judge a condition."""
+    store = store_of("default")
+    if store is None or settings.S3_DOWNLOADS != "redirect" or request.method == "HEAD":
+        return None
+    if asset.sha256 and names_tag(request, asset.sha256):
+        return None
+    return store.link(
+        asset.file,
+        disposition=str(content_disposition_header(True, asset.member_name)),
+        content_type=asset.mime_type or "application/octet-stream",
+        seconds=settings.S3_LINK_SECONDS,
+    )
 
 
 def _subject(dataset_id: uuid.UUID, asset_id: str) -> str:

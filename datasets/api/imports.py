@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,18 +13,17 @@ from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
 from datasets.api.metadata import merged
+from datasets.api.schemas.import_files import FilesSample, files_sample
 from datasets.api.schemas.imports import (
     FileReceipt,
     FilesIn,
     FilesOut,
-    FilesSample,
     FileUpload,
     ImportIn,
     ImportLogs,
     ImportOut,
     ImportPage,
     StatusChange,
-    files_sample,
     import_out,
 )
 from datasets.api.signed_uploads import slot_opened
@@ -38,6 +38,9 @@ from vi_portal.api.held import held_back
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 IMP = DS + "/annotationImportSessions"
 _FILES = "/api/uploads/annotations"
@@ -74,7 +77,7 @@ def list_imports(
     """The import sessions of the dataset, oldest first."""
     dataset = dataset_at(request, dataset_id)
     rows = ImportSession.objects.filter(dataset=dataset).select_related("user")
-    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p)
+    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, fixed=True)
     return ImportPage(items=[import_out(each, dataset) for each in found], next_page=next_page)
 
 
@@ -165,6 +168,9 @@ def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**
     slot = slot_opened(request, ImportFile.objects.all(), file_id, subject=_subject(file_id))
     try:
         sessions.receive(slot, request)
+    except StoreFailed as error:
+        log.warning("A file sent to slot %s could not be stored: %s", file_id, error)
+        raise ApiError(503, str(error)) from error
     except BodyRefused as refusal:
         raise ApiError(refusal.status, refusal.message) from refusal
     except SessionRefused as error:

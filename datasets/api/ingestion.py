@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Annotated
 
@@ -29,6 +30,9 @@ from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.pages import DEFAULT_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 IS = DS + "/assetSources/managed/datature/default/assetIngestionSessions"
 _SLOTS = "/api/uploads/images"
@@ -116,6 +120,9 @@ def fill_slot(request: HttpRequest, slot_id: Annotated[int, Path(ge=1, lt=2**63)
         ingestion.fill(slot, request)
     except BodyRefused as refusal:
         raise ApiError(refusal.status, refusal.message) from refusal
+    except StoreFailed as error:
+        log.warning("An image sent to slot %s could not be stored: %s", slot_id, error)
+        raise ApiError(503, str(error)) from error
     except Dataset.DoesNotExist as error:
         raise not_found("dataset", str(slot.session.dataset_id)) from error
     return SlotOutcome(filename=slot.filename, state=slot.state, code=slot.code, message=slot.reason)

@@ -12,6 +12,8 @@ from django.db.models.fields.json import KeyTransform
 from datasets.models import Asset
 
 MAX_PAIRS = 20
+#: Far more than a key and its value may be; SQLite compares no parts of texts beyond 50,000 bytes.
+MAX_LENGTH = 8_000
 #: Texts with spaces or colons stand in quotation marks.
 _PAIR = re.compile(r'\s*(?:"([^"]+)"|([^\s":]+)):(?:"([^"]*)"|([^\s"]+))(?=\s|$)\s*')
 _INDEX = re.compile(r"\s*[+-]?[0-9_]+\s*")
@@ -42,6 +44,8 @@ def with_metadata(assets: QuerySet[Asset], query: str, *, strict: bool) -> Query
 def _pairs(query: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     place = 0
+    if len(query) > MAX_LENGTH:
+        raise Misunderstood(f"The metadata query has more than {MAX_LENGTH:,} characters. Shorten it.")
     while place < len(query):
         match = _PAIR.match(query, place)
         if match is None or "\x00" in match[0] or len(found) == MAX_PAIRS:

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from datasets.imports import policies, sessions
+from datasets.imports import kept_files, policies, sessions
 from datasets.imports.account import Journal, Problem, Summary, quoted
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
 from datasets.imports.tally import Tally
-from datasets.models import ImportJob
+from datasets.models import Dataset, ImportJob
 from vi_portal.jobs.attempts import attempt
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,15 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    attempt(ImportJob, job_id, worker=worker, work=_import, expected=Rejected, reason=_reason)
+    attempt(ImportJob, job_id, worker=worker, work=_unless_deleted, expected=Rejected, reason=_reason)
+
+
+def _unless_deleted(job: ImportJob) -> None:
+    """The import, which ends when its dataset is deleted."""
+    try:
+        _import(job)
+    except Dataset.DoesNotExist as error:
+        raise Rejected("The dataset was deleted, so the import ended.") from error
 
 
 def _import(job: ImportJob) -> None:
@@ -48,7 +57,7 @@ def _import(job: ImportJob) -> None:
     problems: list[str] = []
     with tally:
         with lease:
-            files = sessions.files_of(job.session)
+            files = _files(job)
             if len(files) != job.files:
                 raise Rejected("The files of this import are no longer here. Send them again.")
             others = other_documents(files)
@@ -62,8 +71,16 @@ def _import(job: ImportJob) -> None:
             lease.check()
         results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
         job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
-    shutil.rmtree(job.session.folder, ignore_errors=True)
+    with suppress(StoreFailed):  # then the sweep removes them
+        kept_files.remove(job.session)
     log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
+
+
+def _files(job: ImportJob) -> list[FoundFile]:
+    try:
+        return sessions.files_of(job.session)
+    except FileNotFoundError:
+        return []
 
 
 def _rehearsed(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> list[Rehearsal]:
@@ -112,7 +129,7 @@ def _told(summary: Summary) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """The sentence for the row."""
-    if isinstance(error, Rejected):
+    if isinstance(error, Rejected | StoreFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."

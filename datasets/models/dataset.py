@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from vi_portal.accounts.models import Organization, User
 _BATCH = 500
 #: How many names one query looks for: three for each asset of a batch.
 _LOOKED_UP = 3 * _BATCH
+_RENDERED = ("contents", "contents_normalized", "labels", "flawed", "updated_at")
 
 
 class DatasetType(models.TextChoices):
@@ -121,6 +123,16 @@ class Dataset(models.Model):
 
     # Mutators
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """A transaction that no other writer to this dataset is in meanwhile; what is read in it stays true to its end.
+
+        Raises `DoesNotExist` where the dataset was deleted.
+        """
+        with transaction.atomic():
+            Dataset.objects.select_for_update().get(pk=self.pk)
+            yield
+
     def add_assets(self, new_assets: Sequence[NewAsset]) -> list[Asset]:
         """Store `new_assets`, in order, each under a member name of its own in any archive of this dataset."""
         with transaction.atomic():
@@ -162,9 +174,9 @@ class Dataset(models.Model):
             self.touch()
 
     def rename_asset(self, asset: Asset, filename: str) -> None:
-        """Call `asset` by another name, in archives as well."""
-        with transaction.atomic():
-            Dataset.objects.select_for_update().get(pk=self.pk)
+        """Call `asset` by another name, in archives as well. Raises `DoesNotExist` where it was deleted."""
+        with self.in_turn():
+            asset.refresh_from_db()  # it may have another image by now
             name = names.member_name(filename)
             others = self.assets.exclude(pk=asset.pk)
             if others.filter(member_key=names.collision_key(name)).exists():
@@ -181,11 +193,14 @@ class Dataset(models.Model):
             self.touch()
 
     def rewrite_annotation(self, annotation: Annotation, contents: Contents) -> None:
-        """Let `annotation` say something else. Raises `WrongContentsType` or `contents.ContentsError`."""
+        """Let `annotation`, which was read `in_turn`, say something else.
+
+        Raises `WrongContentsType` or `contents.ContentsError`.
+        """
         self._check_type(contents)
         annotation.render(contents, width=annotation.asset.width, height=annotation.asset.height)
         with transaction.atomic():
-            annotation.save()
+            annotation.save(update_fields=_RENDERED)
             self.touch()
 
     def touch(self) -> None:

@@ -21,6 +21,7 @@ from django.utils import timezone
 from datasets.models.ingestion import IngestionSession
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
+from vi_portal.s3 import is_due, store_of
 
 
 class Policy(models.TextChoices):
@@ -140,13 +141,22 @@ class ImportJob(Job):
 
 
 def _discard_read_files() -> None:
-    """Folders first, rows after: a folder is never seen without the row that made it."""
+    """Files first, rows after: a file is never seen without the row that made it."""
     root = Path(settings.UPLOAD_DIR)
     folders = {folder.name: folder for folder in root.iterdir() if folder.is_dir()} if root.is_dir() else {}
     needed = _sessions_to_keep(list(folders))
     for name, folder in folders.items():
         if name not in needed:
             shutil.rmtree(folder, ignore_errors=True)
+    store = store_of("uploads")
+    if store is None or not is_due(store):
+        return
+    for kind in ("default", "uploads"):
+        if place := store_of(kind):
+            place.abort_stale_uploads()
+    found = [file.name for file in store.listing()]
+    needed = _sessions_to_keep(list({name.partition("/")[0] for name in found}))
+    store.delete_all(name for name in found if name.partition("/")[0] not in needed)
 
 
 def _sessions_to_keep(names: list[str]) -> set[str]:

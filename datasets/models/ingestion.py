@@ -117,8 +117,11 @@ class IngestionSlot(models.Model):
         return self.filename
 
     def settle(self, *, code: str = "", reason: str = "") -> None:
-        """Note what became of the image: stored, or refused with `code`."""
+        """Note what became of the image: stored, or refused with `code`. One that is stored stays so."""
         state = SlotState.REFUSED if code else SlotState.STORED
-        IngestionSlot.objects.filter(pk=self.pk).update(state=state, code=code, reason=reason[:500])
+        slot = IngestionSlot.objects.filter(pk=self.pk)
+        if code:  # it may have been sent twice at once
+            slot = slot.exclude(state=SlotState.STORED)
+        slot.update(state=state, code=code, reason=reason[:500])
         self.session.heard_from()
         self.refresh_from_db()

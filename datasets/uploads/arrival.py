@@ -111,9 +111,7 @@ def _check(facts: ImageFacts, filename: str, declared: str) -> None:
 
 def _settle(dataset: Dataset, facts: ImageFacts, filename: str, *, keep_linked: bool) -> tuple[Asset, Outcome, str]:
     """The rows, and the file that nobody names any more."""
-    with transaction.atomic():
-        # Two uploads into one dataset take turns, so that one name does not become two assets.
-        Dataset.objects.select_for_update().get(pk=dataset.pk)
+    with dataset.in_turn():  # so that one name does not become two assets
         called = list(dataset.assets.filter(filename=filename).order_by("pk"))
         for asset in called:
             if asset.file and asset.sha256 == facts.sha256:

@@ -66,8 +66,7 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
     What arrives other than announced raises `BodyRefused` as well, and may be sent again while the session is open.
     An image that is refused for what it is does not: it arrived, and would be refused again.
     """
-    if not slot.session.is_open:
-        raise BodyRefused(409, f"The upload session is over, so “{slot.filename}” came too late. Start another.")
+    _require_open(slot)
     if slot.state == SlotState.STORED:
         raise BodyRefused(409, f"“{slot.filename}” is already here.")
     with tempfile.TemporaryFile(dir=_folder()) as file:
@@ -81,6 +80,8 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
             code = Code.BAD_SIZE if isinstance(refusal, WrongSize) else Code.CORRUPT
             slot.settle(code=code, reason=refusal.message)
             raise
+        slot.session.refresh_from_db()  # it may have ended while the image was on its way
+        _require_open(slot)
         try:
             arrival.take_image(
                 slot.session.dataset,
@@ -95,6 +96,12 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
         else:
             slot.settle()
     return slot
+
+
+def _require_open(slot: IngestionSlot) -> None:
+    """Raise `BodyRefused` where the session of `slot` is over."""
+    if not slot.session.is_open:
+        raise BodyRefused(409, f"The upload session is over, so “{slot.filename}” came too late. Start another.")
 
 
 def _folder() -> Path:

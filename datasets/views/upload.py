@@ -5,6 +5,7 @@ The form works by itself; the script beside it sends the same form in small piec
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,9 @@ from datasets.uploads import arrival
 from datasets.views.access import dataset_to_edit
 from vi_portal.accounts.models import User
 from vi_portal.accounts.requests import SignedInRequest
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 _ANNOTATIONS = (".json", ".jsonl")
 _SENTENCES: dict[arrival.Outcome, str] = {
@@ -81,6 +85,9 @@ def _image_taken(dataset: Dataset, file: UploadedFile[Any], name: str) -> Outcom
         asset, outcome = arrival.take_image(dataset, file, filename=name, keep_linked=True)
     except arrival.Refused as refused:
         return Outcome(name, "bad", refused.message)
+    except StoreFailed as error:
+        log.warning("An image could not be stored: %s", error)
+        return Outcome(name, "bad", f"It could not be stored. {error}")
     picture = f"{reverse('thumbnail', args=[dataset.pk, asset.uid])}?v={asset.sha256[:12]}"
     return Outcome(name, "good", _SENTENCES[outcome], asset.get_absolute_url(), picture)
 
@@ -94,7 +101,12 @@ def _annotations_taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, 
             outcomes.append(Outcome(name, "bad", "Another file of this name was sent with it. Send it by itself."))
             continue
         names.add(name)
-        sessions.add_file(session, name, file)
+        try:
+            sessions.add_file(session, name, file)
+        except StoreFailed as error:
+            log.warning("The files of an import could not be stored: %s", error)
+            sessions.give_up(session, reason="UserUploadErrored")
+            return [Outcome(name, "bad", f"It could not be stored, so nothing was imported. {error}")]
         told = "Being imported; the job history on the Annotations tab says how far it is."
         outcomes.append(Outcome(name, "good", told, history))
     sessions.start(session)

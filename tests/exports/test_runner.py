@@ -6,6 +6,7 @@ import errno
 import hashlib
 import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -396,9 +397,9 @@ def test_cancelled_while_written_leaves_no_file(valves: Dataset, monkeypatch: py
     job = request_export(ExportSpec(), dataset=valves, user=None, ring=False)
     real_publish = storage.publish
 
-    def cancelled_at_the_last_moment(part: Path) -> str:
+    def cancelled_at_the_last_moment(part: Path, *, sent: Callable[[int], None]) -> str:
         ExportJob.objects.get(pk=job.pk).cancel(by="Ana")
-        return real_publish(part)
+        return real_publish(part, sent=sent)
 
     monkeypatch.setattr(storage, "publish", cancelled_at_the_last_moment)
     runner.run(job.pk, worker="test")

@@ -16,6 +16,10 @@ from tests import cast
 
 Answer = TypeVar("Answer")
 
+#: So many seconds a program may take to start. It takes two of them where it has a processor for itself; how fast it is
+#: where it has not is nothing that is promised, and nothing that is tested.
+TO_START = 60.0
+
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
     """What a process of the portal needs to work on this test's database, with everything in a hurry."""

@@ -25,7 +25,7 @@ from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
 from tests.exports.reading import leftovers
-from tests.frame.portal import environment, make_large, wait_until
+from tests.frame.portal import TO_START, environment, make_large, wait_until
 from vi_portal.jobs.models import State, Worker
 from vi_portal.supervisor import worker_command
 
@@ -50,7 +50,11 @@ class RunningWorker:
             env=environment(DATA_DIR),
             start_new_session=True,
         )
-        wait_until(lambda: Worker.objects.filter(pk=self.name).exists())
+        wait_until(self._is_signed_in, within=TO_START)
+
+    def _is_signed_in(self) -> bool:
+        assert self.is_running, f"{self.name} ended with {self._process.returncode}."
+        return Worker.objects.filter(pk=self.name).exists()
 
     @property
     def is_running(self) -> bool:

@@ -116,10 +116,11 @@ class Job(models.Model):
     def start(cls, pk: uuid.UUID, *, worker: str) -> Self:
         """Take the lease of a queued job, or of a running one whose lease ran out; return its fresh row.
 
-        Raises `Refused` when it is somebody else's, done, or gone.
+        Raises `Refused` when it is somebody else's, done, gone, or was lost too often, which the sweep will tell.
         """
         token = uuid.uuid4()
-        startable = Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_expires_at__lt=Now())
+        lost = Q(state=State.RUNNING, lease_expires_at__lt=Now(), attempts__lt=settings.JOB_MAX_ATTEMPTS)
+        startable = Q(state=State.QUEUED) | lost
         cls._move(
             Q(pk=pk) & startable,
             state=State.RUNNING,

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from datasets.api.addresses import dataset_id, dataset_link
-from datasets.imports.sessions import path_of
 from datasets.models import Dataset, ImportJob, ImportSession
 from vi_portal.api.etags import etag_of
 from vi_portal.api.schemas import Condition, ResourceMetadata, WireSchema, milliseconds, resource_metadata
@@ -15,7 +14,6 @@ from vi_portal.jobs.models import State
 
 SOURCE = "UploadedIndividualFiles"
 MAX_FILES = 5000
-MAX_SAMPLED = 20
 
 PolicyName = Literal["Warn", "RejectFile", "RejectSession"]
 #: Why a client gave up, in the only words its own answers may have.
@@ -37,13 +35,13 @@ class ImportSpecIn(WireSchema):
     source: str = SOURCE
 
 
-class AttributesIn(WireSchema):
+class ImportAttributesIn(WireSchema):
     attributes: Annotated[dict[str, str], Field(max_length=100)] = Field(default_factory=dict)
 
 
 class ImportIn(WireSchema):
     spec: ImportSpecIn = Field(default_factory=ImportSpecIn)
-    metadata: AttributesIn = Field(default_factory=AttributesIn)
+    metadata: ImportAttributesIn = Field(default_factory=ImportAttributesIn)
 
 
 class FileIn(WireSchema):
@@ -143,40 +141,6 @@ class ImportLogs(WireSchema):
     """What could not be used, a sentence each; the first of them."""
 
     items: list[str]
-
-
-class SampledFile(WireSchema):
-    """A file as announced. `status` is `Waiting` or `Uploaded`; `problems` are the first sentences about it."""
-
-    name: str
-    size_bytes: int
-    status: str
-    problems: list[str]
-
-
-class FilesSample(WireSchema):
-    """The first files of an import. `total` is how many there are."""
-
-    total: int
-    items: list[SampledFile]
-
-
-def files_sample(session: ImportSession) -> FilesSample:
-    """The first `MAX_SAMPLED` files of `session`."""
-    job = ImportJob.objects.filter(session=session).first()
-    problems = [] if job is None else job.problems
-    return FilesSample(
-        total=session.files.count(),
-        items=[
-            SampledFile(
-                name=file.name,
-                size_bytes=file.size,
-                status="Uploaded" if file.is_here else "Waiting",
-                problems=[each for each in problems if each.startswith(f"{path_of(file).name}:")],
-            )
-            for file in session.files.order_by("pk")[:MAX_SAMPLED]
-        ],
-    )
 
 
 def import_out(session: ImportSession, dataset: Dataset) -> ImportOut:

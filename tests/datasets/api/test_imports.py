@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +13,13 @@ from urllib.parse import urlsplit
 
 import google_crc32c
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from datasets.api import imports
-from datasets.imports import runner
-from datasets.models import Dataset, ImportJob, ImportSession
+from datasets.imports import runner, sessions
+from datasets.imports.sessions import SessionRefused
+from datasets.models import Dataset, ImportFile, ImportJob, ImportSession
 from tests import cast
 from tests.api.test_kit import client_of, message
 from tests.datasets.api.test_changing import path, sent
@@ -251,6 +253,50 @@ def test_a_session_past_its_time_fails_and_its_files_are_swept_up(ana: User, val
     assert sender.put(upload, content).status_code == 409
     ImportJob.discard_leftovers()
     assert not folder.exists()
+
+
+def test_a_file_that_is_on_its_way_when_the_import_begins_changes_nothing(ana: User, valves: Dataset) -> None:
+    sender, content = Sender(client_of(ana), valves), lines(said("One"))
+    sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
+    slot = ImportFile.objects.select_related("session").get()
+    sender.tell()
+    with pytest.raises(SessionRefused, match="takes no more files"):
+        sessions.receive(slot, RequestFactory().put("/", content, content_type="application/octet-stream"))
+    with pytest.raises(SessionRefused, match="takes no more files"):
+        sessions.announce(slot.session, [sessions.Announced("a.jsonl", 1)])
+    runner.run(ImportJob.objects.get().pk, worker="test")
+    assert captions(valves) == ["One"]
+
+
+def test_a_file_that_is_announced_anew_while_it_is_on_its_way_is_waited_for(ana: User, valves: Dataset) -> None:
+    sender, content = Sender(client_of(ana), valves), lines(said("One"))
+    before = sender.announce(a_jsonl=content).json()
+    slot = ImportFile.objects.select_related("session").get()
+    assert sender.announce(a_jsonl=lines(said("One more"))).json().keys() == before.keys()
+    assert ImportFile.objects.get().pk == slot.pk
+    with pytest.raises(SessionRefused, match="anew"):
+        sessions.receive(slot, RequestFactory().put("/", content, content_type="application/octet-stream"))
+    assert "a.jsonl" in message(sender.tell())
+
+
+def test_an_import_whose_files_or_dataset_are_gone_says_so(
+    ana: User, valves: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender, content = Sender(client_of(ana), valves), lines(said("One"))
+    for what in ("files", "dataset"):
+        sender = Sender(client_of(ana), valves)
+        sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
+        sender.tell()
+        job = ImportJob.objects.get(session=sender.id)
+        if what == "files":
+            shutil.rmtree(job.session.folder)
+        else:
+            Dataset.objects.update(deleted_at=timezone.now())
+        runner.run(job.pk, worker="test")
+        job.refresh_from_db()
+        assert job.state == State.FAILED
+        assert what in job.failure
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_name_leads_out_of_no_folder(ana: User, valves: Dataset, settings: Any) -> None:

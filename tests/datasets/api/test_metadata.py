@@ -118,3 +118,11 @@ def test_parameters_that_a_list_does_not_know_are_refused(ana: User, valves: Dat
 def test_a_query_that_is_not_understood_finds_nothing(ana: User, valves: Dataset, query: str) -> None:
     refused = client_of(ana).get(path(valves, "/assets:count"), {"metadataQuery": query})
     assert (refused.status_code, "metadata query" in message(refused)) == (400, True)
+
+
+def test_a_query_too_long_to_be_asked_is_refused(ana: User, valves: Dataset) -> None:
+    cast.make_asset(valves)
+    spec = {"filter": {}, "metadataQuery": "camera:" + "é" * 40_000}
+    refused = sent(client_of(ana), "POST", path(valves, "/deleteManyAssetsSessions"), {"spec": spec})
+    assert (refused.status_code, "metadata query" in message(refused)) == (400, True)
+    assert valves.assets.exists()
