@@ -55,7 +55,7 @@ def opened(request: HttpRequest, *, subject: str) -> SecretKey:
     if match is None:
         raise ApiError(403, "This link is not complete. Ask the API for it again.")
     number, expires = int(match[1]), int(match[2])
-    if not any([constant_time_compare(match[3], each) for each in _signatures(subject, number, expires)]):
+    if not any(constant_time_compare(match[3], each) for each in _signatures(subject, number, expires)):
         raise ApiError(403, "This link is not valid: it was changed, or made for something else.")
     if expires < time.time() * 1000:
         raise ApiError(410, "This link has expired. Ask the API for a fresh one.")
