@@ -58,6 +58,8 @@ try:
     DATABASE: dict[str, Any] = env.dj_db_url(
         "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}", conn_max_age=60
     )
+    # Apart from DATA_DIR where programs and their static files come together, as in a container.
+    STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static").resolve()
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "files://", validate=validate.Length(min=1))
 
     # Who may reach the portal, and how
@@ -65,6 +67,7 @@ try:
     PORT = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     DEBUG = env.bool("DEBUG", False)
     SECRET_KEY = env.str("SECRET_KEY", "") or _local_secret_key(DATA_DIR / "secret-key")
+    SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
     HTTPS = env.bool("HTTPS", not DEBUG)
@@ -214,7 +217,6 @@ DATABASES = {
 # Files
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 ARCHIVE_DIR = DATA_DIR / "exports"
@@ -280,6 +282,7 @@ LOGIN_REDIRECT_URL = "explorer"
 LOGOUT_REDIRECT_URL = "sign-in"
 
 AXES_FAILURE_LIMIT = 10
+AXES_CLIENT_IP_CALLABLE = "vi_portal.accounts.addresses.client_address"
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
