@@ -23,6 +23,16 @@ run: $(VENV)/.runtime ## Start the portal here: http://127.0.0.1:8000 (HOST, POR
 test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word" for some)
 	@browser=$$(tests/e2e/install-browser.sh $(BIN)) && CHROMIUM="$$browser" $(BIN)/pytest $(ARGS)
 
+.PHONY: test-services
+test-services: $(VENV)/.development ## Run again what touches database, broker and jobs: PostgreSQL with Redis, then with RabbitMQ
+	@tests/services/install.sh
+	@browser=$$(tests/e2e/install-browser.sh $(BIN)) || exit 1; export CHROMIUM="$$browser"; \
+	$(BIN)/python -m tests.services.run postgres redis -- $(ON_SERVERS) $(ARGS); first=$$?; \
+	$(BIN)/python -m tests.services.run postgres rabbitmq -- $(ON_SERVERS) $(ABOUT_JOBS) $(ARGS) && exit $$first
+
+ON_SERVERS = $(BIN)/python -m pytest -p tests.services.selection $(SIDE_BY_SIDE)
+ABOUT_JOBS := tests/jobs tests/frame tests/services tests/exports tests/e2e
+
 .PHONY: check
 check: $(VENV)/.development ## Check style, types, import rules, templates, migrations and the deployment settings
 	@$(BIN)/ruff check --quiet .
