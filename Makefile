@@ -30,6 +30,11 @@ test-services: $(VENV)/.development ## Run again what touches database, broker a
 	$(BIN)/python -m tests.services.run postgres redis -- $(ON_SERVERS) $(ARGS); first=$$?; \
 	$(BIN)/python -m tests.services.run postgres rabbitmq -- $(ON_SERVERS) $(ABOUT_JOBS) $(ARGS) && exit $$first
 
+.PHONY: test-faults
+test-faults: $(VENV)/.development ## Kill, stop, lose and fill up at random moments (ARGS="--seed 7 --rounds 20", or --short)
+	@tests/services/install.sh
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 ON_SERVERS = $(BIN)/python -m pytest -p tests.services.selection $(SIDE_BY_SIDE)
 ABOUT_JOBS := tests/jobs tests/frame tests/services tests/exports tests/e2e
 

@@ -7,6 +7,7 @@ the sweep.
 from __future__ import annotations
 
 import os
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from celery import current_app
@@ -36,5 +37,5 @@ def messages_waiting() -> int:
     """How many messages the broker has for workers."""
     queue = current_app.conf.task_default_queue
     with current_app.connection_for_read() as connection:
-        declared = connection.default_channel.queue_declare(queue=queue, durable=True, auto_delete=False)
-        return int(declared.message_count)
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(queue=queue, durable=True, auto_delete=False).message_count)

@@ -87,6 +87,11 @@ class Server:
             process.wait()
         self._processes.clear()
 
+    def pause(self) -> None:
+        """Let it live and do nothing, until it is killed."""
+        for process in self._processes:
+            os.killpg(process.pid, signal.SIGSTOP)
+
     def run(self, *command: str, user: str | None = None, **environment: str) -> None:
         """Start `command` in the folder, with its words in the log."""
         with self.log.open("ab") as log:
