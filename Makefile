@@ -26,6 +26,21 @@ test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word"
 # Tests in as many programs as there are processors; tests/side_by_side.py says which go together.
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4
 
+.PHONY: test-services
+test-services: $(VENV)/.development ## Run again what touches database, broker and jobs: PostgreSQL with Redis, then with RabbitMQ
+	@tests/services/install.sh
+	@browser=$$(tests/e2e/install-browser.sh $(BIN)) || exit 1; export CHROMIUM="$$browser"; \
+	$(BIN)/python -m tests.services.run postgres redis -- $(ON_SERVERS) $(ARGS); first=$$?; \
+	$(BIN)/python -m tests.services.run postgres rabbitmq -- $(ON_SERVERS) $(ABOUT_JOBS) $(ARGS) && exit $$first
+
+.PHONY: test-faults
+test-faults: $(VENV)/.development ## Kill, stop, lose and fill up at random moments (ARGS="--seed 7 --rounds 20", or --short)
+	@tests/services/install.sh
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+ON_SERVERS = $(BIN)/python -m pytest -p tests.services.selection $(SIDE_BY_SIDE)
+ABOUT_JOBS := tests/jobs tests/frame tests/services tests/exports tests/e2e
+
 .PHONY: check
 check: $(VENV)/.development ## Check style, types, import rules, templates, migrations and the deployment settings
 	@$(BIN)/ruff check --quiet .

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from datasets.models import Dataset
@@ -26,7 +27,7 @@ class ExportJobQuerySet(models.QuerySet["ExportJob"]):
 
     def expired(self) -> ExportJobQuerySet:
         """Finished exports whose archive is past its time but still there."""
-        return self.filter(state=State.FINISHED, expires_at__lt=timezone.now()).exclude(archive="")
+        return self.filter(state=State.FINISHED, expires_at__lt=Now()).exclude(archive="")
 
 
 class ExportJob(Job):

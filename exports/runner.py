@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from datasets.models import DatasetType
 from exports import archive, planning, shards, splits, storage
@@ -149,7 +149,7 @@ def _finish(job: ExportJob, key: str, plan: Plan, receipt: Receipt, checked: Che
             train_count=counts.get(splits.TRAIN),
             validation_count=counts.get(splits.VALIDATION),
             warnings=receipt.warnings(),
-            expires_at=timezone.now() + timedelta(days=settings.EXPORT_RETENTION_DAYS),
+            expires_at=Now() + timedelta(days=settings.EXPORT_RETENTION_DAYS),
         )
     except Refused:
         with suppress(StoreFailed):  # then the sweep removes it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -168,8 +168,8 @@ def _sessions_to_keep(names: list[str]) -> set[str]:
             keys.append(uuid.UUID(name))
         except ValueError:
             continue
-    now: datetime = timezone.now()
-    coming = Q(inserted_at=None, given_up="", upload_before__gt=now - timedelta(hours=1))
-    to_be_read = Q(inserted_at__gt=now - timedelta(hours=1), job=None) | Q(job__state__in=ACTIVE)
+    an_hour_ago = Now() - timedelta(hours=1)
+    coming = Q(inserted_at=None, given_up="", upload_before__gt=an_hour_ago)
+    to_be_read = Q(inserted_at__gt=an_hour_ago, job=None) | Q(job__state__in=ACTIVE)
     kept: Any = ImportSession.objects.filter(coming | to_be_read, pk__in=keys).values_list("pk", flat=True)
     return {str(key) for key in kept}

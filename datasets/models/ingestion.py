@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from vi_portal.accounts.models import User
 
@@ -89,7 +88,7 @@ class IngestionSession(models.Model):
         quiet = timedelta(seconds=settings.UPLOAD_QUIET_SECONDS)
         for session in cls.objects.filter(finished_at=None, active_at__lt=Now() - quiet)[:100]:
             session.settle_if_over()
-        cls.objects.filter(finished_at__lt=timezone.now() - timedelta(days=settings.EXPORT_RETENTION_DAYS)).delete()
+        cls.objects.filter(finished_at__lt=Now() - timedelta(days=settings.EXPORT_RETENTION_DAYS)).delete()
 
 
 class IngestionSlot(models.Model):

@@ -1,6 +1,7 @@
 """The whole portal as `make run` starts it, with its demo, and a real browser in front.
 
-Where DATABASE_URL names a PostgreSQL for the tests, the portal has a database of its own there; else SQLite.
+Where DATABASE_URL names a PostgreSQL for the tests, the portal has a database of its own there; else SQLite. It has
+a broker of its own as well, where CELERY_BROKER_URL names a server.
 """
 
 from __future__ import annotations
@@ -192,6 +193,8 @@ def environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     if address := _own_address(folder):
         kept["DATABASE_URL"] = address
+    if broker := os.environ.get("PORTAL_BROKER_URL"):
+        kept["CELERY_BROKER_URL"] = broker
     return kept | {"DATA_DIR": str(folder), "HTTPS": "off", "JOB_SWEEP_SECONDS": "1", "TENSORFLOW_WARM_UP": "off"}
 
 

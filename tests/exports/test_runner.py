@@ -7,6 +7,7 @@ import hashlib
 import threading
 import zlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.utils import timezone
 
 from datasets.models import Annotation, Asset, Dataset
 from exports import runner, sources, storage
@@ -484,3 +486,22 @@ def test_who_asked_may_be_deleted_meanwhile(valves: Dataset) -> None:
     job.refresh_from_db()
     assert (job.state, job.user, job.failure) == (State.FINISHED, None, "")
     assert receipt(job)["requested_by"] == "Dora"
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+def test_a_worker_with_a_wrong_clock_keeps_archives_for_as_long_as_promised(
+    valves: Dataset, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    cast.make_annotated(valves, 2)
+    right = timezone.now
+    with monkeypatch.context() as there:
+        there.setattr(timezone, "now", lambda: right() + timedelta(days=days))
+        job = export(valves)
+        ExportJob.discard_leftovers()
+
+    ExportJob.discard_leftovers()
+
+    job.refresh_from_db()
+    assert archive_path(job).is_file()
+    assert job.expires_at is not None
+    assert abs(job.expires_at - right() - timedelta(days=settings.EXPORT_RETENTION_DAYS)) < timedelta(minutes=5)

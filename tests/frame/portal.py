@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Model
 
@@ -33,6 +34,7 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "DATA_DIR": str(data_dir),
         "DATABASE_URL": address,
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
         "JOB_LEASE_SECONDS": "2",
         "JOB_GRACE_SECONDS": "0.5",
         "JOB_SWEEP_SECONDS": "0.2",

@@ -79,6 +79,7 @@ def test_no_worker_is_alive(worker: Worker, polite: bool) -> None:
 
 def test_the_folder_of_the_broker_cannot_be_written(worker: Worker, settings: Any, tmp_path: Path) -> None:
     (tmp_path / "broker").write_text("a file where the folder should be")
+    settings.CELERY_BROKER_URL = "files://"
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_out": str(tmp_path / "broker" / "messages")}
 
     response = ask()

@@ -1,0 +1,359 @@
+"""The faults. Each asks for its exports itself, strikes at moments the round draws, and mends what it broke.
+
+What it waits for, it can see; only the moments, and how long an outage lasts, are times, and the seed gives them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from celery import current_app
+from django.conf import settings
+
+from exports.models import ExportJob, ExportShard
+from tests.faults.team import Team, wait_until, wrong_clocks
+from tests.faults.world import Kind, World, jobs, seen
+from tests.services.servers import RabbitMQ
+from vi_portal.jobs.models import ACTIVE, State
+
+
+@dataclass
+class Round:
+    """Two exports and the moments at which something happens to them."""
+
+    team: Team
+    world: World
+    random: random.Random
+    kinds: tuple[Kind, ...]
+    struck: list[str] = field(default_factory=list)
+    asked: int = 0
+    kills: int = 0
+    #: Kills that hit while an export was under way.
+    kills_at_work: int = 0
+
+    def ask(self) -> None:
+        for kind in self.kinds:
+            assert self.world.ask(self.team, kind) == 200, "The portal refused an export."
+            self.asked += 1
+
+    def wait_for_a_moment(self) -> None:
+        """Let a random time pass from now, or from when an archive is being written."""
+        kind = self.random.choice(self.kinds)
+        writing, share = self.random.random() < 0.75, self.random.random()
+        if writing:
+            wait_until(lambda: list(self.team.archives.glob("*.part")) or not under_way(), what="something is written")
+        delay = share * (kind.writing if writing else kind.before + kind.writing)
+        time.sleep(delay)
+        self.struck.append(f"{delay:.2f} s after {'the first byte' if writing else 'the request'} ({kind.name})")
+
+    def pick_worker(self) -> str:
+        """The worker of one of the exports, or any."""
+        alive = self.team.workers()
+        holders = sorted({job.worker for job in under_way()} & set(alive))
+        return self.random.choice(holders or sorted(alive) or [""])
+
+    def kill(self, *pids: int) -> None:
+        at_work = bool(under_way())
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                self.kills += 1
+                self.kills_at_work += at_work
+
+
+Strike = Callable[[Round], None]
+
+
+def under_way() -> list[ExportJob]:
+    """The exports that a worker has."""
+    return [job for job in jobs() if job.is_active]
+
+
+# Workers
+
+
+def the_worker_is_killed(told: Round) -> None:
+    told.ask()
+    for _ in range(told.random.choice((1, 2, 2, 3))):
+        told.wait_for_a_moment()
+        told.kill(*told.team.workers().get(told.pick_worker(), [])[:1])
+
+
+def the_process_that_does_the_job_is_killed(told: Round) -> None:
+    told.ask()
+    for _ in range(told.random.choice((1, 2, 2, 3))):
+        told.wait_for_a_moment()
+        told.kill(*told.team.workers().get(told.pick_worker(), [])[1:])
+
+
+def a_machine_with_a_worker_is_lost(told: Round) -> None:
+    told.ask()
+    told.wait_for_a_moment()
+    told.kill(*told.team.workers().get(told.pick_worker(), []))
+
+
+def both_workers_are_lost(told: Round) -> None:
+    told.ask()
+    told.wait_for_a_moment()
+    for pids in told.team.workers().values():
+        told.kill(*pids)
+
+
+def every_attempt_is_killed(told: Round) -> None:
+    """Until the export has failed for it, or got through."""
+    told.ask()
+    seen_attempts: set[tuple[str, int]] = set()
+
+    def fresh() -> list[ExportJob]:
+        running = [job for job in under_way() if job.state == State.RUNNING]
+        return [job for job in running if (str(job.pk), job.attempts) not in seen_attempts]
+
+    while under_way():
+        wait_until(lambda: fresh() or not under_way(), what="an export is tried again")
+        for job in fresh():
+            seen_attempts.add((str(job.pk), job.attempts))
+            time.sleep(told.random.random() * told.kinds[0].writing)
+            told.kill(*told.team.workers().get(job.worker, [])[told.random.choice((0, 1)) :][:1])
+
+
+def a_worker_sleeps_past_its_lease(told: Round) -> None:
+    told.ask()
+    told.wait_for_a_moment()
+    name = told.pick_worker()
+    held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
+    pids = told.team.workers().get(name, [])
+    _send(signal.SIGSTOP, pids)
+    try:
+        wait_until(lambda: _all_moved_on(held), what="another worker takes the exports of one that sleeps")
+    finally:
+        _send(signal.SIGCONT, pids)
+
+
+def a_clock_is_wrong(told: Round) -> None:
+    offset = told.random.choice(("-9d", "-3h", "-40s", "+40s", "+3h", "+9d"))
+    told.struck.append(f"a worker at {offset}")
+    with told.team.another_clock(offset):
+        wait_until(told.team.is_whole, what="the worker with the wrong clock has signed in")
+        told.ask()
+        if told.random.random() < 0.5:
+            told.wait_for_a_moment()
+            told.kill(*told.team.workers().get(told.pick_worker(), [])[:1])
+        wait_until(lambda: not under_way(), what="the exports are over")
+
+
+# Messages
+
+
+def the_broker_loses_everything(told: Round) -> None:
+    told.ask()
+    told.wait_for_a_moment()
+    with _broker_away(told):
+        time.sleep(told.random.random() * 2)
+
+
+def the_broker_is_away_when_exports_are_asked_for(told: Round) -> None:
+    with _broker_away(told):
+        told.ask()
+
+
+def the_web_server_dies_before_it_rings(told: Round) -> None:
+    """Its broker does not answer at that moment; the row is there, and no message ever comes."""
+    with _broker_mute(told):
+        before = len(jobs())
+        asking = threading.Thread(target=told.world.ask, args=(told.team, told.kinds[0]))
+        asking.start()
+        wait_until(lambda: len(jobs()) > before, what="the row of the export is there")
+        told.asked = 1
+        told.kill(*told.team.web())
+        asking.join()
+    wait_until(lambda: told.team.web(), what="the web server is started again")
+
+
+def each_message_is_delivered_three_times(told: Round) -> None:
+    over = threading.Event()
+
+    def repeat() -> None:
+        known: set[str] = set()
+        while not over.is_set():
+            due: list[tuple[str, str]] = seen(_to_be_done, otherwise=[])
+            for task, pk in due:
+                for _ in range(0 if pk in known else 2):
+                    current_app.send_task(task, args=[pk])
+                known.add(pk)
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        told.ask()
+        wait_until(lambda: not under_way(), what="the exports are over")
+    finally:
+        over.set()
+        thread.join()
+
+
+# What it all stands on
+
+
+def the_database_is_stopped(told: Round) -> None:
+    database = told.team.database
+    assert database is not None
+    told.ask()
+    told.wait_for_a_moment()
+    database.stop_at_once()
+    time.sleep(told.random.random() * 4)
+    database.start()
+
+
+def the_database_is_locked(told: Round) -> None:
+    told.ask()
+    told.wait_for_a_moment()
+    with sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=20, isolation_level=None) as held:
+        held.execute("BEGIN IMMEDIATE")
+        time.sleep(told.random.choice((1.0, 3.0, 6.0, 22.0)))
+        held.execute("ROLLBACK")
+    held.close()
+
+
+def the_disk_is_full(told: Round) -> None:
+    ballast = told.team.archives / "ballast"
+    told.ask()
+    told.wait_for_a_moment()
+    try:
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(1024 * 64)):
+                pass
+        wait_until(lambda: not under_way(), what="the exports are over")
+    finally:
+        ballast.unlink()
+
+
+def the_whole_portal_is_killed(told: Round) -> None:
+    told.ask()
+    told.wait_for_a_moment()
+    told.kill(*told.team.supervisor(), *told.team.web())
+
+
+# Which of them can be where
+
+_KILLS: list[Strike] = [
+    the_worker_is_killed,
+    the_process_that_does_the_job_is_killed,
+    the_worker_is_killed,
+    the_process_that_does_the_job_is_killed,
+    a_machine_with_a_worker_is_lost,
+    both_workers_are_lost,
+    every_attempt_is_killed,
+    a_worker_sleeps_past_its_lease,
+]
+
+
+def deck(team: Team) -> list[Strike]:
+    """The faults this portal can have, as often as they should come."""
+    strikes = [
+        *_KILLS,
+        the_broker_loses_everything,
+        the_broker_is_away_when_exports_are_asked_for,
+        the_web_server_dies_before_it_rings,
+        each_message_is_delivered_three_times,
+    ]
+    strikes += [the_database_is_stopped] if team.database else [the_database_is_locked, the_whole_portal_is_killed]
+    if team.has_own_disk:
+        strikes.append(the_disk_is_full)
+    if team.database and wrong_clocks():  # on one machine there is one clock
+        strikes.append(a_clock_is_wrong)
+    return strikes
+
+
+def left_out(team: Team) -> list[str]:
+    """What cannot be tried here, and why."""
+    reasons = []
+    if not team.has_own_disk:
+        reasons.append("the_disk_is_full: only root may mount a small disk.")
+    if team.database and not wrong_clocks():
+        reasons.append("a_clock_is_wrong: there is no libfaketime; on Debian: apt-get install faketime")
+    return reasons
+
+
+#: The reasons an export may fail for, by the fault; by any, that its workers died too often.
+REASONS: dict[Strike, str] = {the_disk_is_full: "The disk is full"}
+TOO_OFTEN = "The worker stopped unexpectedly 5 times."
+
+
+# The parts
+
+
+@contextmanager
+def _broker_away(told: Round) -> Iterator[None]:
+    """The broker is gone with all it held, and comes back empty."""
+    broker = told.team.broker
+    if broker is None:
+        shutil.rmtree(_folder(), ignore_errors=True)
+        shutil.rmtree(_folder("control_folder"), ignore_errors=True)
+        yield
+        shutil.rmtree(_folder(), ignore_errors=True)
+        return
+    broker.kill()
+    told.kills += 1
+    if isinstance(broker, RabbitMQ):
+        broker.forget()
+    try:
+        yield
+    finally:
+        broker.start()
+
+
+@contextmanager
+def _broker_mute(told: Round) -> Iterator[None]:
+    """The broker takes no message, and forgets those that were on their way."""
+    broker = told.team.broker
+    if broker is None:
+        folder = _folder()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.write_text("a file where the folder should be")
+        try:
+            yield
+        finally:
+            folder.unlink()
+        return
+    broker.pause()
+    try:
+        yield
+    finally:
+        broker.kill()
+        if isinstance(broker, RabbitMQ):
+            broker.forget()
+        broker.start()
+
+
+def _to_be_done() -> list[tuple[str, str]]:
+    """Every message that could be under way: the task and the id."""
+    exports = ExportJob.objects.filter(state__in=ACTIVE).values_list("pk", flat=True)
+    shards = ExportShard.objects.filter(state__in=ACTIVE).values_list("pk", flat=True)
+    asked = ((ExportJob.task_name, exports), (ExportShard.task_name, shards))
+    return [(task, str(pk)) for task, pks in asked for pk in pks]
+
+
+def _folder(name: str = "data_folder_in") -> Path:
+    return Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS[name])
+
+
+def _send(number: signal.Signals, pids: list[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _all_moved_on(held: dict[uuid.UUID, uuid.UUID]) -> bool:
+    now = {job.pk: job.lease_token for job in jobs()}
+    return all(now.get(pk) != token for pk, token in held.items())
