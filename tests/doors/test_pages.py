@@ -152,6 +152,7 @@ def test_a_viewer_changes_and_exports_nothing(acmes: Place, ana: User, ben: User
 @pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 def test_every_page_opens_for_who_may(acmes: Place, ana: User) -> None:
     """Or the tests above would prove nothing."""
+    User.objects.filter(pk=ana.pk).update(is_staff=True)
     ids, client = ids_of(acmes, reader=ana), signed_in(ana)
     for page in pages():
         if page.name:  # or the answer is that no worker is there
