@@ -53,12 +53,14 @@ def keep(slot: ImportFile, aside: Path) -> None:
 
 
 def fetched(slots: Sequence[ImportFile]) -> list[FoundFile]:
-    """The files of `slots`, in order. Raises `StoreFailed`, and `FileNotFoundError` where one is not on the store."""
+    """The files of `slots`, in order. Raises `StoreFailed`, and `FileNotFoundError` where one is gone."""
     store = store_of("uploads")
     for slot in slots:
         path = path_of(slot)
-        if store is None or path.exists():
+        if path.is_file():
             continue
+        if store is None:
+            raise FileNotFoundError(f"{path} is not here any more.")
         aside = aside_of(slot)
         try:
             with store.open(_key(slot)) as source, aside.open("wb") as copy:

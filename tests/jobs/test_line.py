@@ -138,7 +138,7 @@ def test_no_stream_of_other_peoples_jobs_starves_a_job(slots: int, kinds: list[b
     """Others ask without end, for what `kinds` says; Chloé's one job, of either size, comes all the same."""
     for mine in (False, True):
         wanted = entry(CHLOE, large=mine, after=1)
-        line, others, turns = Line(slots, [wanted], now=at(1)), 0, 0
+        line, others = Line(slots, [wanted], now=at(1)), 0
         ends: list[tuple[datetime, Entry]] = []
         while wanted not in line.running:
             flood = [entry(person, large=large, after=0) for person in (ANA, BEN) for large in kinds]
@@ -152,6 +152,4 @@ def test_no_stream_of_other_peoples_jobs_starves_a_job(slots: int, kinds: list[b
             if over in line.running and wanted not in line.running:
                 line.running.remove(over)
             line.now = max(line.now, moment)
-            turns += 1
-            assert turns < 200, "starved"
-        assert line.now - at(1) <= PATIENCE + timedelta(seconds=3 * 4 * 30)
+            assert line.now - at(1) <= PATIENCE + timedelta(seconds=3 * 4 * 30), "starved"
