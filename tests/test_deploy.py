@@ -26,8 +26,8 @@ NGINX = (DEPLOY / "nginx" / "vi-portal.conf").read_text()
 COMPOSE_TEXT = (DEPLOY / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SETTINGS = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-#: What the files bring along themselves: for PostgreSQL's container, and for the command of a worker.
-THEIR_OWN = {"POSTGRES_PASSWORD", "WORKER_CONCURRENCY"}
+#: What compose.yaml brings along itself, for PostgreSQL's container.
+THEIR_OWN = {"POSTGRES_PASSWORD"}
 PORTALS = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "vi-portal"}
 
 
