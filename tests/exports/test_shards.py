@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -218,7 +219,7 @@ def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.Mo
         first, *others = ids_of(job)
         write_elsewhere(*others)
         ExportShard.start(first, worker="killed")
-        ExportShard.objects.filter(pk=first).update(lease_expires_at=Now())
+        ExportShard.objects.filter(pk=first).update(lease_expires_at=Now() - timedelta(seconds=1))
         ExportShard.requeue_lost()
 
     def finished(held: shards._Held) -> None:
@@ -230,6 +231,27 @@ def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.Mo
     monkeypatch.setattr(shards._Held, "dismiss", finished)
     assert_equal(export(pumps), alone)
     assert attempts == [2, 1, 1, 1]
+
+
+def test_a_shard_that_was_taken_from_the_holder_and_swept_up_is_done_again(
+    pumps: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker stood still for longer than the lease of the shard; that of the export was renewed in time."""
+    alone = export(pumps, format="ViTfrecord")
+    sign_in("test", "other")
+    write, taken = shards._write_fragment, list[uuid.UUID]()
+
+    def swept(shard: ExportShard, *arguments: Any) -> None:
+        if not taken:
+            taken.append(shard.pk)
+            ExportShard.objects.filter(pk=shard.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+            ExportShard.requeue_lost()
+            raise FileNotFoundError("The spool is gone.")
+        write(shard, *arguments)
+
+    monkeypatch.setattr(shards, "_write_fragment", swept)
+    assert_equal(export(pumps, format="ViTfrecord"), alone)
+    assert taken
 
 
 def test_a_shard_that_cannot_be_written_fails_the_export_with_its_reason(
@@ -278,7 +300,7 @@ def test_what_a_dead_holder_left_is_swept_up(pumps: Dataset, monkeypatch: pytest
     job = request_export(ExportSpec(), dataset=pumps, user=None, ring=False)
     with pytest.raises(Killed):
         runner.run(job.pk, worker="test")
-    ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now())
+    ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
     ExportJob.discard_leftovers()
     assert len(leftovers()) == 2  # still wanted, as far as anybody knows
     ExportJob.requeue_lost()

@@ -73,6 +73,20 @@ def test_a_worker_that_slept_past_its_lease_notices(job: ExportJob) -> None:
     assert row(job).worker == "w2"
 
 
+def test_an_error_of_work_that_was_taken_away_tells_only_that(job: ExportJob) -> None:
+    lease = Lease(job, Progress())
+    lease.__enter__()
+    ExportJob.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    ExportJob.requeue_lost()
+    with pytest.raises(LeaseLost):
+        lease.__exit__(FileNotFoundError, FileNotFoundError("swept up"), None)
+
+
+def test_an_error_of_work_that_is_held_is_told(job: ExportJob) -> None:
+    with pytest.raises(FileNotFoundError), Lease(job, Progress()):
+        raise FileNotFoundError("never there")
+
+
 def test_work_that_stands_still_loses_its_lease(job: ExportJob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_module, "STALL_SECONDS", 0.2)
     with Lease(job, Progress()) as lease:

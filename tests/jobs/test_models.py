@@ -138,7 +138,7 @@ def rings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from celery import current_app
 
     sent: list[str] = []
-    monkeypatch.setattr(current_app, "send_task", lambda name, args: sent.append(args[0]))
+    monkeypatch.setattr(current_app, "send_task", lambda name, args, **options: sent.append(args[0]))
     return sent
 
 

@@ -33,7 +33,8 @@ class Lease:
     """For as long as the `with` block runs, the job is held.
 
     The working thread calls `check` often; it raises `LeaseLost` as soon as the row was taken away, or could not
-    be renewed for a whole lease.
+    be renewed for a whole lease. An error of the work becomes `LeaseLost` where the job is not ours any more: whoever
+    took it may have removed what the work stood on.
     """
 
     def __init__(self, job: Job, progress: Progress) -> None:
@@ -60,6 +61,18 @@ class Lease:
     ) -> None:
         self._over.set()
         self._thread.join()
+        if isinstance(error, Exception) and not isinstance(error, LeaseLost | Refused) and self._is_gone():
+            raise LeaseLost(f"Job {self._job.pk} is no longer ours, and what it stood on may be gone.") from error
+
+    def _is_gone(self) -> bool:
+        """Ask the row itself; if it cannot be asked, nothing says that it is gone."""
+        try:
+            self._job.beat(phase=self._progress.phase, percent=int(self._progress.percent))
+        except Refused:
+            return True
+        except Exception:
+            log.warning("Job %s: the lease could not be renewed.", self._job.pk, exc_info=True)
+        return False
 
     def _keep(self) -> None:
         told: tuple[str, int] | None = None

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: How many waiting jobs are rung for again at once.
 _HEAD_OF_LINE = 4
+#: So long a broker that confirms messages is waited for.
+_CONFIRM_SECONDS = 5
 
 
 #: What is counted: jobs that ended, seconds that finished ones waited and took, bytes they made, causes of failures.
@@ -141,7 +143,7 @@ class Job(models.Model):
         """Tell the workers that this job waits. A bell that fails to ring is rung again by the sweep."""
         type(self)._default_manager.filter(pk=self.pk).update(rung_at=Now())
         try:
-            current_app.send_task(self.task_name, args=[str(self.pk)])
+            current_app.send_task(self.task_name, args=[str(self.pk)], confirm_timeout=_CONFIRM_SECONDS)
         except Exception:
             log.warning("The broker did not take job %s; it waits for the sweep.", self.pk, exc_info=True)
 
