@@ -116,12 +116,14 @@ class Job(models.Model):
 
     @classmethod
     def start(cls, pk: uuid.UUID, *, worker: str) -> Self:
-        """Take the lease of a queued job, or of a running one whose lease ran out; return its fresh row.
+        """Take the lease of a queued job, or of a running one whose lease ran out but not for the last time; return
+        its fresh row.
 
         Raises `Refused` when it is somebody else's, done, or gone.
         """
         token = uuid.uuid4()
-        startable = Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_expires_at__lt=Now())
+        lost = Q(state=State.RUNNING, lease_expires_at__lt=Now(), attempts__lt=settings.JOB_MAX_ATTEMPTS)
+        startable = Q(state=State.QUEUED) | lost
         cls._move(
             Q(pk=pk) & startable,
             state=State.RUNNING,
