@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.db import models, transaction
 
 from exports import fragments, storage
 from exports.fragments import FragmentWriter
@@ -89,10 +90,10 @@ class _Held:
         self._written: set[uuid.UUID] = set()
 
     def ask(self, groups: list[list[RunPlan]]) -> Iterator[uuid.UUID]:
-        """Make the shards, and ring for whoever is free; their ids, in order."""
-        job, source = self._job, self._writing.source
+        """Make the shards, and ring for whoever is free; their ids, in order. Raises `Refused` where another holds the
+        export by now: its shards are not touched."""
+        job, source, progress = self._job, self._writing.source, self._writing.watch.progress
         assert job.lease_token is not None
-        self.dismiss()
         view = source.share_view()
         vocabulary = zlib.compress(msgspec.json.encode(self._writing.plan.options.labels))
         rows = [
@@ -109,7 +110,10 @@ class _Held:
             )
             for number, group in enumerate(groups)
         ]
-        ExportShard.objects.bulk_create(rows, batch_size=50)
+        with transaction.atomic():
+            job.beat(phase=progress.phase, percent=int(progress.percent))  # nobody takes the job meanwhile
+            self._job.shards.all().delete()  # of an earlier attempt; its files are swept up
+            ExportShard.objects.bulk_create(rows, batch_size=50)
         for row in rows:
             row.ring()
         return iter([row.pk for row in rows])
@@ -129,16 +133,17 @@ class _Held:
             self._writing.watch.advance(sum(run["records"] for run in shard.runs))
 
     def dismiss(self) -> None:
-        """Let go of every shard. Who still writes one loses its lease; files without a row are swept up."""
-        kept = [key for key in self._job.shards.values_list("fragment", flat=True) if key]
-        self._job.shards.all().delete()
+        """Let go of the shards of this attempt. Who still writes one loses its lease; files without a row are swept
+        up."""
+        kept = [key for key in self._shards().values_list("fragment", flat=True) if key]
+        self._shards().delete()
         for key in kept:
             _discard(key)
 
     def _write_one(self) -> bool:
         """Write the first shard that nobody has, if there is one."""
         watch = self._writing.watch
-        for pk in self._job.shards.filter(state=State.QUEUED).order_by("number").values_list("pk", flat=True):
+        for pk in self._shards().filter(state=State.QUEUED).order_by("number").values_list("pk", flat=True):
             try:
                 shard = ExportShard.start(pk, worker=self._job.worker)
             except Refused:
@@ -152,6 +157,11 @@ class _Held:
                 watch.lease.check()  # it was the shard's that was lost: somebody else has it
             return True
         return False
+
+    def _shards(self) -> models.QuerySet[ExportShard]:
+        """Those of this attempt: whoever holds the export after us has others."""
+        assert self._job.lease_token is not None
+        return self._job.shards.filter(export_token=self._job.lease_token)
 
     def _packed(self, run: RunPlan) -> dict[str, Any]:
         part = self._writing.plan.parts[run.part].name

@@ -326,6 +326,45 @@ def test_a_shard_of_an_earlier_attempt_is_not_written(pumps: Dataset, monkeypatc
     assert export(pumps).state == State.FINISHED
 
 
+def taken_over(job: ExportJob) -> ExportJob:
+    """The export as its next holder has it: the lease of the one before ran out."""
+    ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+    ExportJob.requeue_lost()
+    return ExportJob.start(job.pk, worker="next")
+
+
+def test_a_holder_that_wakes_up_late_leaves_the_shards_of_the_next_alone(
+    pumps: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in("test", "next")
+
+    def overtake(job: ExportJob) -> None:
+        job.shards.update(export_token=taken_over(job).lease_token)
+
+    once_dealt(monkeypatch, overtake)
+    job = export(pumps)
+    assert (job.state, job.worker, job.attempts) == (State.RUNNING, "next", 2)
+    assert list(job.shards.values_list("state", "attempts").distinct()) == [(State.QUEUED, 0)]
+    assert job.shards.count() == 4
+
+
+def test_a_holder_that_wakes_up_late_deals_no_shards(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in("test", "next")
+    ask = shards._Held.ask
+
+    def late(held: shards._Held, groups: Any) -> Iterator[uuid.UUID]:
+        token = taken_over(held._job).lease_token
+        assert token is not None
+        made = {"runs": [], "ids": b"", "revision": 0, "dataset": pumps}
+        ExportShard.objects.create(export=held._job, export_token=token, number=0, **made)
+        return ask(held, groups)
+
+    monkeypatch.setattr(shards._Held, "ask", late)
+    job = export(pumps)
+    assert (job.state, job.worker) == (State.RUNNING, "next")
+    assert [shard.export_token for shard in job.shards.all()] == [job.lease_token]
+
+
 def test_annotations_are_not_written_twice_by_two_who_think_they_hold_the_shard(
     pumps: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

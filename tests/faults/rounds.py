@@ -58,7 +58,8 @@ def _strike(strikes: list[Strike], seed: int, number: int) -> Strike:
 def _round(team: Team, world: World, strike: Strike, *, seed: int, number: int, tally: Tally) -> None:
     rng = random.Random(f"{seed} {team.setup.name} {number}")
     one, other = rng.sample(world.kinds[:2], 1)[0], rng.sample(world.kinds[2:], 1)[0]
-    told = Round(team, world, rng, tuple(rng.sample((one, other), 2)))
+    # One alone is shared out among the workers; of two, each has its own.
+    told = Round(team, world, rng, tuple(rng.sample((one, other), rng.choice((1, 2, 2)))))
     began = time.monotonic()
     print(f"  {number:4}  {strike.__name__:48}", end="", flush=True)
     try:

@@ -76,8 +76,13 @@ Strike = Callable[[Round], None]
 
 
 def under_way() -> list[ExportJob]:
-    """The exports that a worker has."""
+    """The exports that are not over."""
     return [job for job in jobs() if job.is_active]
+
+
+def _waiting() -> list[ExportJob]:
+    """The exports that no worker has taken yet."""
+    return [job for job in jobs() if job.state == State.QUEUED]
 
 
 # Workers
@@ -156,14 +161,24 @@ def a_clock_is_wrong(told: Round) -> None:
 
 
 def the_broker_loses_everything(told: Round) -> None:
+    """And the workers hear of what is asked for afterwards."""
     told.ask()
     told.wait_for_a_moment()
     with _broker_away(told):
         time.sleep(told.random.random() * 2)
+    wait_until(lambda: not under_way(), what="the exports are over")
+    told.ask()
+    wait_until(lambda: not _waiting(), what="the exports asked for afterwards are begun", within=60)
 
 
 def the_broker_is_away_when_exports_are_asked_for(told: Round) -> None:
     with _broker_away(told):
+        told.ask()
+
+
+def the_broker_hangs_when_exports_are_asked_for(told: Round) -> None:
+    """Whoever asks is answered all the same."""
+    with _broker_mute(told):
         told.ask()
 
 
@@ -270,6 +285,8 @@ def deck(team: Team) -> list[Strike]:
     strikes += [the_database_is_stopped] if team.database else [the_database_is_locked, the_whole_portal_is_killed]
     if team.has_own_disk:
         strikes.append(the_disk_is_full)
+    if team.broker:
+        strikes.append(the_broker_hangs_when_exports_are_asked_for)
     if team.database and wrong_clocks():  # on one machine there is one clock
         strikes.append(a_clock_is_wrong)
     return strikes

@@ -69,6 +69,16 @@ def test_a_job_whose_worker_is_silent_is_started_again_and_the_first_worker_is_l
     assert fresh(job).status == "Finished"
 
 
+def test_a_bell_does_not_begin_more_attempts_than_there_are(job: ExportJob, settings: Any) -> None:
+    start(job)
+    lose_worker(job, attempts=settings.JOB_MAX_ATTEMPTS)
+    with pytest.raises(Refused):
+        start(job)
+    ExportJob.requeue_lost()
+    assert fresh(job).attempts == settings.JOB_MAX_ATTEMPTS
+    assert fresh(job).state == State.FAILED
+
+
 def test_progress_never_falls_and_reaches_100_only_when_finished(job: ExportJob) -> None:
     held = start(job)
     seen = []

@@ -149,7 +149,8 @@ class Job(models.Model):
 
     @classmethod
     def start(cls, pk: uuid.UUID, *, worker: str) -> Self:
-        """Take the lease of a queued job, or of a running one whose lease ran out; return its fresh row.
+        """Take the lease of a queued job, or of a running one whose lease ran out but not for the last time; return
+        its fresh row.
 
         Raises `Refused` when it is somebody else's, done, gone, or was lost too often, which the sweep will tell.
         """
