@@ -321,7 +321,7 @@ def test_two_who_change_an_annotation_at_once_both_get_their_way(ana: User, valv
     client.get(path(valves))  # the use of the key is noted
 
     def seen(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.startswith("BEGIN"):
+        if sql.startswith("BEGIN") or sql.endswith("FOR UPDATE"):  # where SQLite waits, and PostgreSQL
             came.set()
         return execute(sql, *rest)
 
