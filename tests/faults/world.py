@@ -95,15 +95,17 @@ class World:
 
     def learn(self, team: Team, kind: Kind) -> None:
         """Run an undisturbed export of `kind`: how long it takes, and what is in it."""
-        for _ in range(2):  # the first one loads TensorFlow
+        for turn in range(3):  # the first ones load TensorFlow
             asked = time.monotonic()
             assert self.ask(team, kind) == 200
             wait_until(lambda: list(team.archives.iterdir()), what="an export is written")
             begun = time.monotonic()
             job = wait_until(finished_job, what="the undisturbed export is finished")
             assert job is not None
-            kind.before, kind.writing = begun - asked, time.monotonic() - begun
-            kind.members = members(team.archives / job.archive)
+            before, writing = begun - asked, time.monotonic() - begun
+            if turn == 0 or before + writing < kind.before + kind.writing:
+                kind.before, kind.writing = before, writing
+            kind.members = kind.members or members(team.archives / job.archive)
             self.check(team, job)
             clear(team)
 
