@@ -21,7 +21,10 @@ run: $(VENV)/.runtime ## Start the portal here: http://127.0.0.1:8000 (HOST, POR
 
 .PHONY: test
 test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word" for some)
-	@browser=$$(tests/e2e/install-browser.sh $(BIN)) && CHROMIUM="$$browser" $(BIN)/pytest $(ARGS)
+	@browser=$$(tests/e2e/install-browser.sh $(BIN)) && CHROMIUM="$$browser" $(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
+
+# Tests in as many programs as there are processors; tests/side_by_side.py says which go together.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4
 
 .PHONY: test-services
 test-services: $(VENV)/.development ## Run again what touches database, broker and jobs: PostgreSQL with Redis, then with RabbitMQ

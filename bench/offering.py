@@ -154,7 +154,7 @@ def _web_server(**more: str) -> Iterator[tuple[str, int]]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/workspaces", trust_env=False).status_code > 0
+        return httpx.get(f"http://127.0.0.1:{port}/api/openapi.json", trust_env=False).status_code > 0
     except httpx.TransportError:
         return False
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connections
 
 from bench.floor import scratch
 from bench.measure import Outcome
 from datasets.models import Dataset
-from exports import planning, runner
+from exports import planning, runner, shards
 from exports.archive import ArchiveWriter
 from exports.dispatch import request_export
-from exports.models import ExportJob
+from exports.models import ExportJob, ExportShard
 from exports.receipt import Receipt
 from exports.sources import Source
 from exports.spec import ExportSpec
 from exports.writing import Writing
-from vi_portal.jobs.models import State
+from vi_portal.jobs.models import State, Worker
 
 
 def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
@@ -28,6 +34,39 @@ def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
     if job.state != State.FINISHED:
         raise RuntimeError(job.failure or f"The export is {job.state}.")
     return {"assets": job.assets_written, "annotations": job.annotations_written, "size": job.size}
+
+
+def shared_job(dataset: Dataset, spec: ExportSpec, *, workers: int) -> Outcome:
+    """The same, shared by so many workers, each a process of its own."""
+    names = [f"bench-{number}" for number in range(workers)]
+    for name in names:
+        Worker.sign_in(name)
+    connections.close_all()
+    others = [_fork(partial(_write_shards, name)) for name in names[1:]]
+    try:
+        return whole_job(dataset, spec)
+    finally:
+        for pid in others:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+        Worker.objects.all().delete()
+
+
+def _fork(work: Callable[[], None]) -> int:
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        work()
+    return pid
+
+
+def _write_shards(name: str) -> None:
+    """What a worker does that hears of every shard, until it is killed."""
+    while True:
+        waiting = ExportShard.open_to_all().filter(state=State.QUEUED).order_by("number")
+        for pk in list(waiting.values_list("pk", flat=True)):
+            shards.run(pk, worker=name)
+        time.sleep(0.02)
 
 
 class _Unwatched:

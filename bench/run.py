@@ -107,10 +107,12 @@ def _rows() -> list[Variant]:
         Variant("prefetch_related + json + zipfile", floor.obvious),
         Variant("Vi JSONL, encoded and zipped only", partial(product.encoding_alone, spec=_VIJSONL())),
         Variant("Vi JSONL", partial(product.whole_job, spec=_VIJSONL())),
+        Variant("Vi JSONL, two workers", partial(product.shared_job, spec=_VIJSONL(), workers=2)),
         Variant("Vi JSONL, normalized", partial(product.whole_job, spec=_VIJSONL(normalized=True))),
         Variant("Vi JSONL, split", partial(product.whole_job, spec=_VIJSONL(**_PARTS))),
         Variant("TFRecord, encoded and zipped only", partial(product.encoding_alone, spec=_VITFRECORD()), warm=True),
         Variant("TFRecord", partial(product.whole_job, spec=_VITFRECORD()), warm=True),
+        Variant("TFRecord, two workers", partial(product.shared_job, spec=_VITFRECORD(), workers=2), warm=True),
         Variant("TFRecord, loading TensorFlow first", partial(product.whole_job, spec=_VITFRECORD()), once=True),
         Variant("a fork that does nothing", floor.nothing, once=True),
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from dataclasses import dataclass
 from typing import IO
 
@@ -23,8 +24,9 @@ EXTENSIONS = frozenset(
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000")
 _EXIF_ORIENTATION = 0x0112
 
-# Pillow's own limit only warns up to twice this number; `decode` refuses.
+# Pillow's own limit only warns up to twice this number; `decode` refuses, and need not be warned.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class ImageRefused(ValueError):

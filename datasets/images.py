@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import IO, cast
 
@@ -18,6 +20,10 @@ from isal import isal_zlib
 from datasets import names
 from datasets.decoding import EXTENSIONS, ImageRefused, decode
 from datasets.models import Asset, Dataset, ImageFacts
+from vi_portal.s3 import store_of
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 1024 * 1024
 
@@ -57,8 +63,20 @@ def store_image(file: IO[bytes], *, dataset: Dataset, uid: str, filename: str) -
 
 def discard_image(key: str) -> None:
     """Delete the stored bytes at `key` and their thumbnail, where they exist."""
-    default_storage.delete(key)
-    default_storage.delete(thumbnail_key(key))
+    discard_images([key])
+
+
+def discard_images(keys: Iterable[str]) -> None:
+    """The same for each of `keys`. What a store that fails keeps, it keeps until the dataset is deleted."""
+    names = [name for key in keys for name in (key, thumbnail_key(key))]
+    if (store := store_of("default")) is None:
+        for name in names:
+            default_storage.delete(name)
+        return
+    try:
+        store.delete_all(names)
+    except StoreFailed as error:
+        log.warning("Some of %d deleted images and thumbnails stay in the store: %s", len(names), error)
 
 
 def sha256_of(file: IO[bytes]) -> str:
@@ -75,6 +93,18 @@ def thumbnail_key(key: str) -> str:
     return str(PurePosixPath("thumbnails", key).with_suffix(".jpg"))
 
 
+def open_thumbnail(asset: Asset) -> IO[bytes]:
+    """The asset's thumbnail, made now if it is missing. Raises `StoreFailed`, and `OSError` where there can be none."""
+    if asset.file and not asset.flaw:
+        # Asked for whether it is there, a store would be asked twice.
+        try:
+            return default_storage.open(thumbnail_key(asset.file))
+        except FileNotFoundError:
+            if key := ensure_thumbnail(asset):
+                return default_storage.open(key)
+    raise FileNotFoundError(f"There is no thumbnail of {asset.filename}.")
+
+
 def ensure_thumbnail(asset: Asset) -> str | None:
     """The storage key of the asset's thumbnail, a JPEG of at most 320 px a side; made now if it is missing.
 
@@ -88,6 +118,8 @@ def ensure_thumbnail(asset: Asset) -> str | None:
     try:
         with asset.open_image() as file:
             picture = decode(file, asset.filename)
+    except StoreFailed:
+        raise
     except (OSError, ImageRefused):
         return None
     if picture.thumbnail is None:

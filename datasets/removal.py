@@ -6,21 +6,23 @@ asks who may; the doors do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from datasets.images import discard_image
+from datasets.images import discard_images
 from datasets.models import Annotation, Asset, Dataset
 from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
+from vi_portal.s3 import store_of
 
 _BATCH = 500
 #: How many assets of deleted datasets one round of the sweep removes, so that it has time for the rest.
 _PURGED_AT_ONCE = 5_000
+#: And how many of these datasets.
+_LOOKED_AT = 20
 
 
 def remove_dataset(dataset: Dataset, *, by: str) -> bool:
@@ -43,9 +45,9 @@ def remove_assets(dataset: Dataset, assets: QuerySet[Asset]) -> int:
     removed = 0
     while keys := list(assets.order_by("pk").values_list("pk", "file")[:_BATCH]):
         with transaction.atomic():
+            dataset.touch()  # first: whoever writes to the dataset now waits for its row, as we do
             _delete_rows([pk for pk, _ in keys])
-            dataset.touch()
-        _discard_files(file for _, file in keys)
+        discard_images(file for _, file in keys if file)
         removed += len(keys)
     return removed
 
@@ -54,24 +56,27 @@ def remove_annotation(annotation: Annotation) -> None:
     """Delete `annotation`; its asset stays."""
     dataset = annotation.asset.dataset
     with transaction.atomic():
-        Annotation.objects.filter(pk=annotation.pk).delete()
         dataset.touch()
+        Annotation.objects.filter(pk=annotation.pk).delete()
 
 
 def purge_deleted() -> None:
     """Remove what deleted datasets left: a bounded number of assets, and the row of each when nothing refers to it."""
     left = _PURGED_AT_ONCE
-    for dataset in Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")[:20]:
+    deleted = Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")
+    full = Exists(Asset.objects.filter(dataset=OuterRef("pk")))
+    for dataset in deleted.filter(full)[:_LOOKED_AT]:
         while left > 0 and (keys := list(dataset.assets.order_by("pk").values_list("pk", "file")[:_BATCH])):
             with transaction.atomic():
                 _delete_rows([pk for pk, _ in keys])
-            _discard_files(file for _, file in keys)
+            discard_images(file for _, file in keys if file)
             left -= len(keys)
         if left <= 0:
             return
         _remove_folders(dataset)
-        if not _is_needed(dataset):
-            Dataset.everything.filter(pk=dataset.pk).exclude(deleted_at=None).delete()
+    for dataset in deleted.exclude(full).exclude(_needed())[:_LOOKED_AT]:
+        _remove_objects(dataset)
+        Dataset.everything.filter(pk=dataset.pk).delete()
 
 
 def _delete_rows(keys: list[int]) -> None:
@@ -79,25 +84,34 @@ def _delete_rows(keys: list[int]) -> None:
     Asset.objects.filter(pk__in=keys).delete()
 
 
-def _discard_files(keys: Iterable[str]) -> None:
-    for key in keys:
-        if key:
-            discard_image(key)
-
-
 def _remove_folders(dataset: Dataset) -> None:
     """The folders that held the images, if they are empty; what still lies in them is not ours to remove."""
-    below = Path(str(dataset.organization_id), str(dataset.pk))
-    for folder in (below, Path("thumbnails") / below):
+    for folder in _folders(dataset):
         try:
-            Path(default_storage.path(str(folder))).rmdir()
+            Path(default_storage.path(folder)).rmdir()
         except (OSError, NotImplementedError):
             continue
 
 
-def _is_needed(dataset: Dataset) -> bool:
-    """Whether a job that other parts still keep belongs to `dataset`; a job that keeps nothing goes with it."""
-    return any(_jobs_of(kind, dataset).filter(kind.kept()).exists() for kind in kinds())
+def _remove_objects(dataset: Dataset) -> None:
+    """What a store still has of the dataset because it failed when that was to go. Raises `StoreFailed`."""
+    if (store := store_of("default")) is not None:
+        for folder in _folders(dataset):
+            store.delete_all(found.name for found in store.listing(f"{folder}/"))
+
+
+def _folders(dataset: Dataset) -> tuple[str, str]:
+    """Where the images are, and the thumbnails, as a storage knows them."""
+    below = f"{dataset.organization_id}/{dataset.pk}"
+    return below, f"thumbnails/{below}"
+
+
+def _needed() -> Q:
+    """Datasets with a job that other parts still keep; a job that keeps nothing goes with its dataset."""
+    needed = Q(pk__in=[])
+    for kind in kinds():
+        needed |= Q(pk__in=kind._default_manager.filter(kind.kept()).values_list(F("dataset"), flat=True))
+    return needed
 
 
 def _jobs_of(kind: type[Job], dataset: Dataset) -> QuerySet[Job]:

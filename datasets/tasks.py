@@ -1,16 +1,18 @@
-"""The task behind the queue: a message carries a job's id, the runner does the rest."""
+"""The task behind the queue: a message is a bell, and the worker does the job whose turn it is."""
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from celery import shared_task
 
 from datasets.imports import runner
 from datasets.models import ImportJob
+from vi_portal.jobs import doorbell
+
+doorbell.done_by(ImportJob, runner.do)
 
 
 @shared_task(bind=True, name=ImportJob.task_name)
 def run_import(self: Any, job_id: str) -> None:
-    runner.run(uuid.UUID(job_id), worker=self.request.hostname or "")
+    doorbell.answer(self.request.hostname or "")

@@ -17,7 +17,6 @@ urlpatterns = [
     path("datasets/<uuid:pk>/", browsing.overview, name="dataset"),
     path("datasets/<uuid:pk>/delete/", removal.delete_dataset, name="delete-dataset"),
     path("datasets/<uuid:pk>/upload/", upload.upload, name="upload"),
-    path("imports/<uuid:pk>/cancel/", upload.cancel_import, name="cancel-import"),
     path("datasets/<uuid:pk>/assets/", browsing.assets, name="assets"),
     path("datasets/<uuid:pk>/assets/<uid:uid>/", browsing.asset, name="asset"),
     path("datasets/<uuid:pk>/assets/<uid:uid>/delete/", removal.delete_asset, name="delete-asset"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from datetime import timedelta
@@ -10,7 +11,6 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 
 from datasets.models import Dataset
-from exports import storage
 from exports.models import ExportJob
 from exports.schemas import DownloadUrl
 from exports.sending import archive_response
@@ -18,6 +18,9 @@ from vi_portal.api import links
 from vi_portal.api.auth import ApiRequest
 from vi_portal.api.errors import ApiError
 from vi_portal.api.routing import router
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 _PATH = "/api/archives"
 
@@ -49,10 +52,12 @@ def fetch_archive(request: ApiRequest, export_id: uuid.UUID, name: str) -> HttpR
     try:
         if not job.has_archive:
             raise FileNotFoundError(job.archive)
-        archive = storage.open_archive(job.archive, size=job.size or 0)
+        return archive_response(request, job)
+    except StoreFailed as error:
+        log.warning("The archive of export %s cannot be given out now: %s", job.pk, error)
+        raise ApiError(503, str(error)) from error
     except OSError as error:
         raise ApiError(410, "The archive of this export was deleted. Make a new export.") from error
-    return archive_response(request, job, archive)
 
 
 def _subject(export_id: uuid.UUID) -> str:

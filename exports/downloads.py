@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import BinaryIO
 
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
@@ -19,6 +18,7 @@ from exports.sending import archive_response
 from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import State
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +48,16 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
         return _sign_in_first(request)
     job = get_object_or_404(ExportJob.objects.visible_to(request.user).select_related("dataset"), pk=pk)
     try:
-        archive = _archive(request, job, signature)
+        return _archive(request, job, signature)
     except Refusal as refusal:
         if job.dataset.deleted_at:
             refusal.rebuild, refusal.advice = False, _DATASET_GONE
         context = {"dataset": job.dataset, "job": job, "tab": "annotations", "refusal": refusal}
         return render(request, "exports/refused.html", context, status=refusal.status)
-    return archive_response(request, job, archive)
 
 
-def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> BinaryIO:
-    """The open archive. Raises `Refusal`."""
+def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> HttpResponseBase:
+    """The archive, or the way to it. Raises `Refusal`."""
     membership = Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
     if not membership.may_export:
         raise Refusal(403, "You may not download exports", "Ask an owner of the organization to allow you to export.")
@@ -75,7 +74,10 @@ def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> Binary
     if not job.has_archive:
         raise Refusal(410, "This export has expired", "Its archive was deleted. Rebuild it.", rebuild=True)
     try:
-        return storage.open_archive(job.archive, size=job.size or 0)
+        return archive_response(request, job)
+    except StoreFailed as error:
+        log.warning("The archive of export %s cannot be given out now: %s", job.pk, error)
+        raise Refusal(503, "The archive cannot be fetched now", str(error)) from error
     except OSError as error:
         # Behind the row's back: somebody cleaned up, or a disk lost it.
         log.warning("The archive of export %s cannot be given out: %s", job.pk, error)

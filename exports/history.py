@@ -5,14 +5,12 @@ A page of it takes the same few queries whatever the number of jobs.
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from datasets.models import Dataset, ImportJob
@@ -20,7 +18,7 @@ from exports.export_rows import ExportRow
 from exports.import_rows import ImportRow
 from exports.models import ExportJob
 from vi_portal.accounts.models import Membership
-from vi_portal.jobs.models import Job, State, Worker
+from vi_portal.jobs.forecast import forecast
 
 PAGE_SIZE = 25
 
@@ -30,13 +28,13 @@ class History:
     """One page of the history of a dataset's jobs, exports and imports."""
 
     rows: Sequence[ExportRow | ImportRow]
-    page: Page[dict[str, Any]]
+    page: Page[Any]
     worker_missing: bool
 
     @property
     def is_active(self) -> bool:
         """Whether a job on this page is still to change, so that the page asks again."""
-        return any(row.job.is_active for row in self.rows)
+        return any(row.job.is_active or row.is_settling for row in self.rows)
 
     @property
     def pages(self) -> Iterable[str | int]:
@@ -61,31 +59,17 @@ def history(dataset: Dataset, membership: Membership, *, page: str | int | None)
     found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
     wanted, now = [row["pk"] for row in found.object_list], timezone.now()
     exports = ExportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
-    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
-    positions = _positions(ExportJob, exports.values()) | _positions(ImportJob, imports.values())
+    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").named().in_bulk()
+    active = any(job.is_active for job in (*exports.values(), *imports.values()))
+    expected = forecast() if active else None
     rows: list[ExportRow | ImportRow] = []
     for pk in wanted:
         if pk in exports:
             exports[pk].dataset = dataset  # spares a query a row
-            rows.append(ExportRow(exports[pk], membership, positions.get(pk), now))
+            rows.append(ExportRow(exports[pk], membership, expected, now))
         elif pk in imports:
-            rows.append(ImportRow(imports[pk], membership, positions.get(pk), now))
-    waiting = any(row.job.is_active for row in rows)
-    return History(rows, found, worker_missing=waiting and not Worker.alive().exists())
-
-
-def _positions(kind: type[ExportJob] | type[ImportJob], jobs: Iterable[Job]) -> dict[uuid.UUID, int]:
-    """The place in the queue of each of `jobs` that waits: how many were asked for before it, plus one. One query."""
-    queued = [job.pk for job in jobs if job.state == State.QUEUED]
-    if not queued:
-        return {}
-    ahead = kind._default_manager.filter(
-        Q(created_at__lt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__lt=OuterRef("pk")),
-        state=State.QUEUED,
-    )
-    counted = ahead.order_by().values("state").annotate(count=Count("pk")).values("count")
-    waiting = kind._default_manager.filter(pk__in=queued, state=State.QUEUED)
-    return {pk: (count or 0) + 1 for pk, count in waiting.values_list("pk", Subquery(counted))}
+            rows.append(ImportRow(imports[pk], membership, expected, now))
+    return History(rows, found, worker_missing=expected is not None and not expected.slots)
 
 
 def _counted(rows: Iterable[ExportRow | ImportRow]) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from datasets.models import ImportJob
 from exports.job_rows import JobRow
+
+#: A worker notices within this time that its import was cancelled, and writes down how far it came.
+_SETTLES_IN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,32 @@ class ImportRow(JobRow[ImportJob]):
         return "Finished with warnings" if self.job.problems else ""
 
     @property
+    def aftermath(self) -> str:
+        if not self.job.attempts:
+            return "Nothing was written."
+        if not self.job.summary:
+            return "What it had written by then stays." if self.job.cancelled else ""
+        if not self.written:
+            return "Nothing was written." if self.job.cancelled else ""
+        were = "1 annotation was written by then and stays." if self.written == 1 else ""
+        return were or f"{self.written:,} annotations were written by then and stay."
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether its worker may still be about to say how much was written."""
+        ended = self.job.finished_at
+        return self.job.cancelled and self.job.attempts > 0 and ended is not None and self.now - ended < _SETTLES_IN
+
+    @property
+    def first_file(self) -> str:
+        """Its name, where the job came `named`."""
+        return getattr(self.job, "first_file", None) or ""
+
+    @property
+    def more_files(self) -> int:
+        return self.job.files - 1
+
+    @property
     def has_written(self) -> bool:
         return bool(self.job.summary)
 
@@ -40,6 +70,10 @@ class ImportRow(JobRow[ImportJob]):
     @property
     def may_cancel(self) -> bool:
         return self.job.is_active and self.membership.may_edit
+
+    @property
+    def may_delete(self) -> bool:
+        return not self.job.is_active and self.membership.may_edit
 
     def _count(self, what: str, outcome: str) -> int:
         counted: dict[str, Any] = self.job.summary.get(what, {})

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
 from vi_portal.accounts.models import Membership
+from vi_portal.jobs.forecast import Forecast, Outlook, about
+from vi_portal.jobs.line import Entry
 from vi_portal.jobs.models import Job, State
 
 J = TypeVar("J", bound=Job)
 
+#: What a person calls each kind of job.
+_NAMES = {"exports.exportjob": "export", "datasets.importjob": "import"}
+
 
 @dataclass(frozen=True)
 class JobRow(ABC, Generic[J]):
-    """One job, as its row shows it. `position` is its place in the queue, if it waits there."""
+    """One job, as its row shows it. `forecast` is of the whole line, where a job on the page is active."""
 
     job: J
     membership: Membership
-    position: int | None
+    forecast: Forecast | None
     now: datetime
     #: What kind of job it is, and who asked for one of which no user is known.
     kind: ClassVar[str]
@@ -42,6 +49,16 @@ class JobRow(ABC, Generic[J]):
         """Whether this member may stop the job now."""
 
     @property
+    def aftermath(self) -> str:
+        """What a job that failed left behind, in a sentence; empty where there is nothing to say."""
+        return ""
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether a job that is over may still have something to tell."""
+        return False
+
+    @property
     def tone(self) -> str:
         """What color the status has: waiting, running, finished, warned, cancelled or failed."""
         if self.job.is_active:
@@ -55,12 +72,42 @@ class JobRow(ABC, Generic[J]):
         """The second line of the status, a sentence; empty where the first line says it all."""
         job = self.job
         if job.state == State.QUEUED:
-            again = " again, after its worker was lost" if job.attempts else ""
-            # A job picked up this very moment has no position any more.
-            return f"Queued{again}" + (f", position {self.position}" if self.position else "")
+            again = "Its worker was lost, so it starts again. " if job.attempts else ""
+            return again + self._waiting
         if job.state == State.RUNNING:
-            return f"{job.phase or 'Starting'}, {job.percent}%"
-        return job.failure if job.state == State.FAILED else self.verdict
+            left = self.forecast.left.get(job.pk) if self.forecast else None
+            estimate = about(left) if left else ""
+            return f"{job.phase or 'Starting'}, {job.percent}%" + (f", {estimate} left" if estimate else "")
+        return f"{job.failure} {self.aftermath}".strip() if job.state == State.FAILED else self.verdict
+
+    @property
+    def _waiting(self) -> str:
+        """Its place in the line, why it waits, and how long it still will where that can be known."""
+        outlook = self.forecast.outlook(self.job.pk) if self.forecast else None
+        if self.forecast is None or outlook is None:  # it was picked up this very moment
+            return "Waiting for a worker"
+        place = f"Position {outlook.position}. "
+        if not self.forecast.slots:
+            return f"{place}No worker is running"
+        estimate = about(outlook.starts_in) if outlook.starts_in else ""
+        return place + self._reason(outlook, self.forecast.large_at_once) + (f", {estimate}" if estimate else "")
+
+    def _reason(self, outlook: Outlook, large_at_once: int) -> str:
+        if outlook.held_back:
+            several = (
+                f"{large_at_once} large jobs run at a time" if large_at_once > 1 else "one large job runs at a time"
+            )
+            return f"Waiting: {several}, so that small ones need not wait long"
+        if not outlook.ahead:
+            return "Waiting for a worker"
+        count, ahead = len(outlook.ahead), _counted(outlook.ahead)
+        if self.job.user_id and {entry.person.user for entry in outlook.ahead} == {self.job.user_id}:
+            mine = self.job.user_id == self.membership.user_id
+            whose = "your" if mine else f"{self.job.requested_by}’s"
+            other = ahead.removeprefix("1 ") if count == 1 else ahead
+            others = f"other {other}" if count == 1 else f"other jobs ({other})"
+            return f"Waiting: {whose} {others} {'runs' if count == 1 else 'run'} first"
+        return f"Waiting for a worker: {ahead} {'is' if count == 1 else 'are'} ahead"
 
     @property
     def duration(self) -> str:
@@ -68,6 +115,12 @@ class JobRow(ABC, Generic[J]):
         if self.job.state == State.RUNNING and self.job.started_at is not None:
             return f"{_lasting(self.now - self.job.started_at)} so far"
         return _lasting(self.job.duration) if self.job.duration is not None else ""
+
+
+def _counted(entries: Sequence[Entry]) -> str:
+    """`2 exports and 1 import`."""
+    counts = Counter(_NAMES[entry.kind] for entry in entries)
+    return " and ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in sorted(counts.items()))
 
 
 def _lasting(span: timedelta) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exports.archive import UnexpectedBytes, Written
+from exports.fetching import ImageUnreadable
 from exports.receipt import PartReceipt, Receipt
 from exports.records import Member, Record, Run
-from exports.sources import CHANGED_IMAGE, ImageUnreadable, Source
+from exports.sources import CHANGED_IMAGE, Source
 from vi_portal.jobs.lease import Watch
 
 #: Progress counts bytes of images in units of this size, beside one unit a record.

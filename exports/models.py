@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from contextlib import suppress
 from itertools import islice
 from typing import ClassVar
 
@@ -11,19 +13,17 @@ from django.utils import timezone
 
 from datasets.models import Dataset
 from exports import storage
+from exports.job_files import JobFile
 from exports.spec import ExportSpec
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
+from vi_portal.s3.failures import StoreFailed
 
 
 class ExportJobQuerySet(models.QuerySet["ExportJob"]):
     def visible_to(self, user: User) -> ExportJobQuerySet:
         """The exports of the datasets `user` may see, or could see before they were deleted."""
         return self.filter(dataset__in=Dataset.everything.visible_to(user))
-
-    def history(self, dataset: Dataset) -> ExportJobQuerySet:
-        """The exports of `dataset`, newest first, with what a row of the history shows."""
-        return self.filter(dataset=dataset).select_related("user").order_by("-created_at", "-pk")
 
     def expired(self) -> ExportJobQuerySet:
         """Finished exports whose archive is past its time but still there."""
@@ -35,6 +35,8 @@ class ExportJob(Job):
     when the file has expired."""
 
     task_name = "exports.run_export"
+    large_from = 100_000  # annotations; see `dispatch`
+    flavor = "format"
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="exports", db_index=False)
     format = models.CharField(max_length=30)
@@ -71,7 +73,7 @@ class ExportJob(Job):
     # Factories
 
     @classmethod
-    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: User | None) -> ExportJob:
+    def of(cls, spec: ExportSpec, *, dataset: Dataset, user: User | None, workload: int = 0) -> ExportJob:
         """A new queued job, saved."""
         return cls.objects.create(
             dataset=dataset,
@@ -79,6 +81,8 @@ class ExportJob(Job):
             requested_by=user.display_name if user else "",
             format=spec.format,
             options=spec.as_dict(),
+            workload=workload,
+            large=workload >= cls.large_from,
         )
 
     # Properties
@@ -117,7 +121,8 @@ class ExportJob(Job):
         if not removed:
             raise Refused(f"Export {self.pk} is in progress, or already gone.")
         if self.archive:
-            storage.delete(self.archive)
+            with suppress(StoreFailed):  # then the sweep removes it
+                storage.delete(self.archive)
 
     # The sweep
 
@@ -128,10 +133,7 @@ class ExportJob(Job):
 
     @classmethod
     def discard_leftovers(cls) -> None:
-        """Delete expired archives, and files that no job owns."""
-        for job in cls.objects.expired()[:100]:
-            storage.delete(job.archive)
-            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
+        """Delete files that no job owns, and expired archives."""
         # Files first, rows after: a file is never seen without the row that made it.
         found = storage.files()
         while files := list(islice(found, 500)):
@@ -141,7 +143,10 @@ class ExportJob(Job):
             owners = {row.pk: row for rows in (exports, shards) for row in rows}
             for file in files:
                 if not _is_owned(file, owners.get(file.job_id)):
-                    storage.remove(file)
+                    file.remove()
+        for job in cls.objects.expired()[:100]:
+            storage.delete(job.archive)
+            cls.objects.filter(pk=job.pk, archive=job.archive).update(archive="")
 
 
 class ExportShard(Job):
@@ -153,6 +158,8 @@ class ExportShard(Job):
     """
 
     task_name = "exports.run_shard"
+    is_piece = True
+    owner = "export__user_id"
 
     export = models.ForeignKey(ExportJob, models.CASCADE, related_name="shards", db_index=False)
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
@@ -175,10 +182,19 @@ class ExportShard(Job):
     def __str__(self) -> str:
         return f"Shard {self.number} of export {self.export_id}"
 
+    @property
+    def log_id(self) -> uuid.UUID:
+        return self.export_id
+
     @classmethod
     def open_to_all(cls) -> models.QuerySet[ExportShard]:
         """The shards that any worker may write."""
         return cls._wanted().filter(holder_only=False)
+
+    @classmethod
+    def waiting(cls) -> models.Q:
+        held = models.Q(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
+        return super().waiting() & held & models.Q(holder_only=False)
 
     def leave_to_the_holder(self) -> None:
         """Give the shard back for the one worker that sees the dataset as it is to be written. Raises `Refused`."""
@@ -195,7 +211,7 @@ class ExportShard(Job):
         return cls.objects.filter(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
 
 
-def _is_owned(file: storage.StoredFile, job: ExportJob | ExportShard | None) -> bool:
+def _is_owned(file: JobFile, job: ExportJob | ExportShard | None) -> bool:
     if job is None:
         return False
     key = job.archive if isinstance(job, ExportJob) else job.fragment

@@ -6,17 +6,15 @@ import errno
 
 from exports.archive import DamagedArchive
 from exports.planning import ExportFailed
+from vi_portal.s3.failures import StoreFailed
 
 
 def sentence(error: Exception) -> str:
     """What the row says of `error`."""
-    if isinstance(error, ExportFailed):
+    if isinstance(error, ExportFailed | StoreFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so the archive could not be written. Free some space, then retry."
     if isinstance(error, DamagedArchive):
         return "The archive did not read back as it was written, so it was not published. Check the disk, then retry."
-    return (
-        "Something unexpected went wrong; the log has the details under this export's id. "
-        "Retry, or tell your administrator."
-    )
+    return "Something unexpected went wrong. Retry, or tell your administrator."

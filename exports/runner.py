@@ -9,7 +9,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from exports.receipt import FILENAME, Receipt
 from exports.records import Member
 from exports.sources import Source
 from exports.writing import Writing
-from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease, Watch
 from vi_portal.jobs.models import Refused, Worker
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,19 @@ _COUNTED = {DatasetType.PHRASE_GROUNDING: "boxes", DatasetType.VQA: "interaction
 
 def run(job_id: uuid.UUID, *, worker: str, progress: Progress | None = None) -> None:
     """Do the export `job_id`, if it is still to be done. Never raises for what can befall an export."""
+    if job := started(ExportJob, job_id, worker=worker):
+        do(job, progress)
+
+
+def do(job: ExportJob, progress: Progress | None = None) -> None:
+    """Do the export `job`, which was just started. Never raises for what can befall an export."""
     progress = progress or Progress()
 
     def work(job: ExportJob) -> None:
         with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, Watch(lease, progress))
 
-    attempt(ExportJob, job_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
+    attempt(job, work=work, expected=ExportFailed, reason=sentence)
 
 
 @contextmanager
@@ -72,7 +79,9 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
         _write(job, plan, source, receipt, aside, watch)
     checked = _check(aside, watch)
     watch.lease.check()
-    _publish(job, aside, plan, receipt, checked, moment=source.moment)
+    watch.progress.enter("Storing the archive", until=99, total=checked.size)
+    key = storage.publish(aside, sent=watch.advance)
+    _finish(job, key, plan, receipt, checked, moment=source.moment)
 
 
 def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch) -> None:
@@ -121,13 +130,12 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
 
 def _check(aside: Path, watch: Watch) -> Checked:
     """Read the file aside back, as a whole."""
-    watch.progress.enter("Checking the archive", until=99, total=aside.stat().st_size)
+    watch.progress.enter("Checking the archive", until=95, total=aside.stat().st_size)
     return archive.check(aside, on_bytes=watch.advance)
 
 
-def _publish(job: ExportJob, aside: Path, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
-    """One rename makes the file visible, one update the row; if that is refused, the file goes."""
-    key = storage.publish(aside)
+def _finish(job: ExportJob, key: str, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
+    """The archive is there; one update makes the row say so. If that is refused, the archive goes."""
     counts = {part.name: part.assets for part in receipt.parts}
     try:
         job.finish(
@@ -144,7 +152,8 @@ def _publish(job: ExportJob, aside: Path, plan: Plan, receipt: Receipt, checked:
             expires_at=Now() + timedelta(days=settings.EXPORT_RETENTION_DAYS),
         )
     except Refused:
-        storage.delete(key)
+        with suppress(StoreFailed):  # then the sweep removes it
+            storage.delete(key)
         raise
     log.info(
         "Export %s finished: %d assets, %d bytes.",

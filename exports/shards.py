@@ -14,7 +14,7 @@ import uuid
 import zlib
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -34,10 +34,11 @@ from exports.runs import RunPlan
 from exports.sources import Source, View, ViewGone
 from exports.splits import Part
 from exports.writing import Writing
-from vi_portal.jobs.attempts import attempt
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused, State
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class _Held:
                 self._writing.watch.advance(0)
         with storage.open_fragment(shard.fragment) as file:
             fragments.assemble(file, self._writing.sink, self._writing.receipt)  # type: ignore[arg-type]
-        storage.delete(shard.fragment)
+        _discard(shard.fragment)
         if pk not in self._written:
             self._writing.watch.advance(sum(run["records"] for run in shard.runs))
 
@@ -137,7 +138,7 @@ class _Held:
         kept = [key for key in self._shards().values_list("fragment", flat=True) if key]
         self._shards().delete()
         for key in kept:
-            storage.delete(key)
+            _discard(key)
 
     def _write_one(self) -> bool:
         """Write the first shard that nobody has, if there is one."""
@@ -175,6 +176,13 @@ class _Held:
 
 def run(shard_id: uuid.UUID, *, worker: str) -> None:
     """Write the shard `shard_id`, if it is still to be written. Never raises for what can befall it."""
+    open_to_all = ExportShard.objects.filter(ExportShard.waiting(), pk=shard_id).exists()
+    if open_to_all and (shard := started(ExportShard, shard_id, worker=worker)):
+        do(shard)
+
+
+def do(shard: ExportShard) -> None:
+    """Write `shard`, which was just started. Never raises for what can befall it."""
 
     def work(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
@@ -187,8 +195,7 @@ def run(shard_id: uuid.UUID, *, worker: str) -> None:
             log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
             shard.leave_to_the_holder()
 
-    if ExportShard.open_to_all().filter(pk=shard_id).exists():
-        attempt(ExportShard, shard_id, worker=worker, work=work, expected=ExportFailed, reason=sentence)
+    attempt(shard, work=work, expected=ExportFailed, reason=sentence)
 
 
 # Both
@@ -211,8 +218,13 @@ def _write_fragment(shard: ExportShard, source: Source, options: Options, watch:
         try:
             shard.finish(fragment=key)
         except Refused:
-            storage.delete(key)
+            _discard(key)
             raise
+
+
+def _discard(key: str) -> None:
+    with suppress(StoreFailed):  # then the sweep removes it
+        storage.delete(key)
 
 
 @contextmanager

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from django.core.files.storage import default_storage
 from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Case, F, QuerySet, Sum, When
 from django.db.models.functions import Collate, Now
@@ -26,7 +25,8 @@ from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
 from exports import records, stems
-from exports.assembly import assemble, asset_rows
+from exports.assembly import Assembled, assemble, asset_rows
+from exports.fetching import Content, ImageUnreadable, nothing, with_contents
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
 from exports.spec import ExportSpec
@@ -36,11 +36,6 @@ from exports.stems import Clashes
 CHANGED_IMAGE = "the stored file is not the one that was uploaded"
 
 _ASSETS_A_CHUNK = 200
-_READ = 1024 * 1024
-
-
-class ImageUnreadable(Exception):
-    """The image's bytes cannot be had; the message says why."""
 
 
 class Pair(NamedTuple):
@@ -176,7 +171,7 @@ class Source:
         Boxes come in the unit the spec asks for, repaired where they need it; `receipt` hears of every repair
         and of everything left out.
         """
-        for asset, record, labels in self._read(ids, receipt):
+        for asset, record, labels, _ in self._read(ids, receipt):
             if record.filename != record.original_filename:
                 receipt.renamed(asset.name, record.filename)
             receipt.wrote_asset(labels)
@@ -188,10 +183,10 @@ class Source:
         Only the caller knows whether the image can be had: `receipt` does not hear that an asset was written.
         """
         clashes = self._clashes()
-        for asset, record, labels in self._read(ids, receipt):
+        for asset, record, labels, content in self._read(ids, receipt):
             name = self._paired_name(asset, clashes=asset.pk in clashes)
             _report_oddities(asset, receipt)
-            yield Pair(record._replace(filename=name), _image_member(asset, name), asset.name, labels)
+            yield Pair(record._replace(filename=name), _image_member(asset, name, content), asset.name, labels)
 
     def images(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[Member, AssetName]]:
         """The image file of each asset of `ids` as a stored member `images/<name>`, in order.
@@ -199,12 +194,12 @@ class Source:
         Pulling its chunks may raise `ImageUnreadable`; `receipt` hears of the assets that have no file.
         """
         for chunk in _chunks(ids):
-            for asset in self._asset_rows(chunk):
+            for asset, content in with_contents(self._asset_rows(chunk)):
                 if not asset.file:
                     receipt.missing_image(asset.name, "no image was uploaded")
                     continue
                 _report_oddities(asset, receipt)
-                yield _image_member(asset, asset.member_name), asset.name
+                yield _image_member(asset, asset.member_name, content), asset.name
 
     def _selected(self) -> AssetQuerySet:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
@@ -228,30 +223,28 @@ class Source:
     def _paired_name(self, asset: _AssetRow, *, clashes: bool) -> str:
         return stems.paired_name(asset.member_name, uid=asset.uid, mime_type=asset.mime_type, clashes=clashes)
 
-    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str]]:
+    def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str, Content]]:
         for chunk in _chunks(ids):
-            said = self._said(chunk)
-            for asset in self._asset_rows(chunk):
-                annotations, labels = said[asset.pk] if asset.pk in said else self._repaired(asset, receipt)
+            opening = _OPENINGS[self.dataset.type]
+            found = {one.asset: one for one in assemble(chunk, normalized=self.spec.normalized, opening=opening)}
+            rows = self._asset_rows(chunk)
+            for asset, content in with_contents(rows) if self._takes_images else zip(rows, repeat(nothing)):
+                annotations, labels = self._said(found.get(asset.pk)) or self._repaired(asset, receipt)
                 if not labels:
                     receipt.skipped_asset(asset.name, "none of its annotations can be read")
                     continue
-                image = self._image_inside(asset, receipt)
-                yield asset, _record(asset, annotations, image), labels
+                image = self._image_inside(asset, content, receipt)
+                yield asset, _record(asset, annotations, image), labels, content
 
-    def _said(self, chunk: list[int]) -> dict[int, tuple[_Annotations, str]]:
-        """By asset, its annotations and their labels texts; only assets whose annotations can stay as they are."""
-        typed, said = self.spec.encoding.typed, {}
-        opening = _OPENINGS[self.dataset.type]
-        for found in assemble(chunk, normalized=self.spec.normalized, opening=opening):
-            if not found.whole:
-                continue
-            try:
-                parsed = records.parse_annotations(found.annotations) if typed else ()
-            except ContentsError:
-                continue
-            said[found.asset] = (found.annotations, parsed), found.labels
-        return said
+    def _said(self, found: Assembled | None) -> tuple[_Annotations, str] | None:
+        """The annotations of an asset and their labels texts, if they can stay as they are."""
+        if found is None or not found.whole:
+            return None
+        try:
+            parsed = records.parse_annotations(found.annotations) if self.spec.encoding.typed else ()
+        except ContentsError:
+            return None
+        return (found.annotations, parsed), found.labels
 
     def _repaired(self, asset: _AssetRow, receipt: PartReceipt) -> tuple[_Annotations, str]:
         """The same for one asset, each annotation opened and repaired if need be; what cannot be read is left out."""
@@ -281,14 +274,23 @@ class Source:
             raise ContentsError(f"It is a {type(parsed).__name__} annotation in a {self.dataset.type} dataset.")
         return AnnotationRecord(uid, category, parsed), labels
 
-    def _image_inside(self, asset: _AssetRow, receipt: PartReceipt) -> bytes | None:
-        if not self.spec.include_images or self.spec.encoding.images != "inside":
+    @property
+    def _takes_images(self) -> bool:
+        """Whether a record needs its image at once."""
+        return self.spec.encoding.paired or self._images_inside
+
+    @property
+    def _images_inside(self) -> bool:
+        return self.spec.include_images and self.spec.encoding.images == "inside"
+
+    def _image_inside(self, asset: _AssetRow, content: Content, receipt: PartReceipt) -> bytes | None:
+        if not self._images_inside:
             return None
         if not asset.file:
             receipt.missing_image(asset.name, "no image was uploaded")
             return None
         try:
-            image = b"".join(map(bytes, _image_chunks(asset)))
+            image = b"".join(map(bytes, content()))
         except ImageUnreadable as error:
             receipt.missing_image(asset.name, str(error))
             return None
@@ -363,20 +365,9 @@ def _report_oddities(asset: _AssetRow, receipt: PartReceipt) -> None:
         receipt.odd_image(asset.name, "oriented", reason)
 
 
-def _image_member(asset: _AssetRow, name: str) -> Member:
+def _image_member(asset: _AssetRow, name: str, content: Content) -> Member:
     expected = Expected(asset.size, asset.crc32, asset.sha256)
-    return Member(f"images/{name}", _image_chunks(asset), False, expected)
-
-
-def _image_chunks(asset: _AssetRow) -> Iterator[memoryview]:
-    """The image's bytes; each chunk is overwritten by the next."""
-    buffer = memoryview(bytearray(min(_READ, max(asset.size + 1, 1))))
-    try:
-        with default_storage.open(asset.file) as file:
-            while count := file.readinto(buffer):
-                yield buffer[:count]
-    except OSError as error:
-        raise ImageUnreadable("the stored file cannot be read") from error
+    return Member(f"images/{name}", content(), False, expected)
 
 
 def _chunks(ids: array[int]) -> Iterator[list[int]]:

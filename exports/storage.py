@@ -1,28 +1,25 @@
-"""Where archives live, and the signed links they are fetched by.
+"""Where archives live, on disk or on a store, and the signed links they are fetched by.
 
-A job's archive is written aside as `<job>-<token>.part` and published by one rename to `<job>-<token>.zip`; what
+A job's archive is written aside as `<job>-<token>.part` and published, as a whole, as `<job>-<token>.zip`; what
 an encoder keeps meanwhile is in a folder `<job>-<token>.spool`. The token is that of the lease, so two workers that
 believe they hold one job never touch each other's files.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.utils.text import get_valid_filename
 
-_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip|spool|fragment)")
+from exports import archives_in_store, archives_on_disk, job_files
+from exports.job_files import JobFile
+from vi_portal.s3 import store_of
 
 
 class LinkExpired(Exception):
@@ -33,90 +30,83 @@ class LinkInvalid(Exception):
     """The link was never given out, or not to this user."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file (or spool folder) that was made for one attempt at one job."""
+class Archives(Protocol):
+    """A place for archives: what the functions here promise, done."""
 
-    path: Path
-    job_id: uuid.UUID
-    token: uuid.UUID
-
-    @property
-    def key(self) -> str:
-        return self.path.name
+    def publish(self, part: Path, sent: Callable[[int], None]) -> str: ...
+    def open(self, key: str, size: int) -> BinaryIO: ...
+    def require_whole(self, key: str, size: int) -> None: ...
+    def link(self, key: str, filename: str) -> str: ...
+    def delete(self, key: str) -> None: ...
+    def keep_fragment(self, part: Path) -> str: ...
+    def open_fragment(self, key: str) -> BinaryIO: ...
 
 
 def part_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
     """Where the archive is written aside."""
     folder = Path(settings.ARCHIVE_DIR)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{job_id}-{token}.part"
+    return folder / job_files.name(job_id, token, "part")
 
 
 def spool_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
     """A folder for what an encoder keeps while it runs."""
-    folder = Path(settings.SPOOL_DIR) / f"{job_id}-{token}.spool"
+    folder = Path(settings.SPOOL_DIR) / job_files.name(job_id, token, "spool")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def publish(part: Path) -> str:
-    """Make the whole, checked file at `part` durable under its key, and return the key."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    published = part.with_suffix(".zip")
-    part.rename(published)
-    folder = os.open(part.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return published.name
+def publish(part: Path, *, sent: Callable[[int], None] = lambda size: None) -> str:
+    """Make the whole, checked file at `part` durable under its key, and return the key.
+
+    `sent` hears of the bytes that had to be sent somewhere, and may raise; then nothing is there.
+    """
+    return _archives().publish(part, sent)
 
 
 def keep_fragment(part: Path) -> str:
     """Put the whole fragment at `part` where every worker finds it under its key, and return the key."""
-    kept = part.with_suffix(".fragment")
-    part.rename(kept)
-    return kept.name
+    return _archives().keep_fragment(part)
 
 
 def open_fragment(key: str) -> BinaryIO:
     """The fragment's bytes. Raises `OSError` where they are not there."""
-    return (Path(settings.ARCHIVE_DIR) / key).open("rb")
+    return _archives().open_fragment(key)
 
 
 def open_archive(key: str, *, size: int) -> BinaryIO:
     """The archive's bytes. Raises `OSError` where they are not there, or not `size` of them."""
-    path = Path(settings.ARCHIVE_DIR) / key
-    file = path.open("rb")
-    found = os.fstat(file.fileno()).st_size
-    if found != size:
-        file.close()
-        raise OSError(f"{path} has {found} bytes instead of {size}.")
-    return file
+    return _archives().open(key, size)
+
+
+def require_whole(key: str, *, size: int) -> None:
+    """Raise `OSError` unless all `size` bytes of the archive are there."""
+    _archives().require_whole(key, size)
+
+
+def link(key: str, *, filename: str) -> str:
+    """An address where the archive can be fetched without the portal for S3_LINK_SECONDS; empty where there is none."""
+    return _archives().link(key, filename)
 
 
 def delete(key: str) -> None:
-    """Remove the file, if it is there."""
-    (Path(settings.ARCHIVE_DIR) / key).unlink(missing_ok=True)
+    """Remove the archive, if it is there."""
+    _archives().delete(key)
 
 
-def files() -> Iterator[StoredFile]:
-    """Every file and spool folder that carries a job's name, published or not."""
-    for folder in (Path(settings.ARCHIVE_DIR), Path(settings.SPOOL_DIR)):
-        entries = sorted(folder.iterdir()) if folder.is_dir() else []
-        for entry in entries:
-            if match := _KEY.fullmatch(entry.name):
-                yield StoredFile(entry, uuid.UUID(match[1]), uuid.UUID(match[2]))
+def files() -> Iterator[JobFile]:
+    """Everything that carries a job's name: archives, published or not, and spool folders of this machine.
+
+    What is on a store is searched every S3_SWEEP_SECONDS only; in between it is left out.
+    """
+    yield from archives_on_disk.files()
+    if (store := store_of("archives")) is not None:
+        yield from archives_in_store.files(store)
 
 
-def remove(file: StoredFile) -> None:
-    """Remove a file or a spool folder, if it is there."""
-    if file.path.is_dir():
-        shutil.rmtree(file.path, ignore_errors=True)
-    else:
-        file.path.unlink(missing_ok=True)
+def _archives() -> Archives:
+    store = store_of("archives")
+    return archives_on_disk.DiskArchives() if store is None else archives_in_store.StoreArchives(store)
 
 
 def download_name(*, dataset: str, format_key: str, moment: datetime) -> str:

@@ -1,10 +1,9 @@
-"""The worker's side: the task that a message names, and what a process that does jobs makes ready beforehand."""
+"""The worker's side: what a bell leads to, and what a process that does jobs makes ready beforehand."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from typing import Any
 
 from celery import shared_task, signals
@@ -13,18 +12,22 @@ from django.conf import settings
 from exports import runner, shards
 from exports.formats import vi_tfrecord
 from exports.models import ExportJob, ExportShard
+from vi_portal.jobs import doorbell
 
 log = logging.getLogger(__name__)
+
+doorbell.done_by(ExportJob, runner.do)
+doorbell.done_by(ExportShard, shards.do)
 
 
 @shared_task(bind=True, name=ExportJob.task_name)
 def run_export(self: Any, job_id: str) -> None:
-    runner.run(uuid.UUID(job_id), worker=self.request.hostname or "")
+    doorbell.answer(self.request.hostname or "")
 
 
 @shared_task(bind=True, name=ExportShard.task_name)
 def run_shard(self: Any, shard_id: str) -> None:
-    shards.run(uuid.UUID(shard_id), worker=self.request.hostname or "")
+    doorbell.answer(self.request.hostname or "")
 
 
 @signals.worker_process_init.connect

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from exports import downloads, views
+from exports import downloads, import_views, views
 
 urlpatterns = [
     path("datasets/<uuid:pk>/annotations/", views.annotations_page, name="annotations"),
@@ -10,5 +10,7 @@ urlpatterns = [
     path("exports/<uuid:pk>/cancel/", views.cancel, name="cancel-export"),
     path("exports/<uuid:pk>/repeat/", views.repeat, name="repeat-export"),
     path("exports/<uuid:pk>/delete/", views.delete, name="delete-export"),
+    path("imports/<uuid:pk>/cancel/", import_views.cancel_import, name="cancel-import"),
+    path("imports/<uuid:pk>/delete/", import_views.delete_import, name="delete-import"),
     path("exports/<uuid:pk>/download/<str:signature>/<str:filename>", downloads.download, name="download"),
 ]

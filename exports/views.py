@@ -1,4 +1,4 @@
-"""The Annotations tab: the export dialog, the job history, and what may be done with a job.
+"""The Annotations tab: the export dialog, the job history, and what may be done with an export.
 
 Each view serves the whole page to a browser without JavaScript and its own piece of it to htmx.
 """
@@ -6,24 +6,20 @@ Each view serves the whole page to a browser without JavaScript and its own piec
 from __future__ import annotations
 
 import uuid
-from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, retarget, trigger_client_event
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
+from exports.answers import changed, history_context, piece_or_page
 from exports.dispatch import repeat_export, request_export
 from exports.export_rows import may_alter
 from exports.forms import ExportForm, formats_for
-from exports.history import history
 from exports.models import ExportJob
 from exports.preview import count, preview
 from exports.spec import SpecError
@@ -33,7 +29,6 @@ from vi_portal.jobs.models import Refused
 
 MAY_NOT_EXPORT = "You may look at this dataset, but not export it. Ask an owner of the organization to allow it."
 MAY_NOT_ALTER = "Only {owner} or an editor of the organization may do this."
-DONE = "exports:done"
 
 
 @require_safe
@@ -41,11 +36,10 @@ def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The page."""
     dataset, membership = _dataset_and_membership(request, pk)
     carried = AssetFilter.parse(request.GET)
-    context = _history_context(dataset, membership, request.GET) | {
+    context = history_context(dataset, membership, request.GET) | {
         "tab": "annotations",
         "formats": formats_for(dataset),
         "carried_count": count(carried, dataset=dataset).selected if carried else None,
-        "has_annotations": dataset.assets.all().annotated().exists(),
     }
     return render(request, "exports/page.html", context)
 
@@ -54,7 +48,7 @@ def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The history alone, asked for again and again while a job on it is active."""
     dataset, membership = _dataset_and_membership(request, pk)
-    return render(request, "exports/_job_history.html", _history_context(dataset, membership, request.GET))
+    return render(request, "exports/_followed_history.html", history_context(dataset, membership, request.GET))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +66,7 @@ def export(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         except SpecError as error:
             form.refuse(error)
         else:
-            return _changed(request, dataset, membership)
+            return changed(request, dataset, membership)
     return _dialog(request, form, piece="exports/_export_form.html")
 
 
@@ -92,7 +86,7 @@ def cancel(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         job.cancel(by=request.user.display_name)
     except Refused:
         messages.info(request, "This export was already over, so there was nothing to cancel.")
-    return _changed(request, job.dataset, membership)
+    return changed(request, job.dataset, membership)
 
 
 @require_POST
@@ -104,7 +98,7 @@ def repeat(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
         repeat_export(job, user=request.user)
     except SpecError as error:
         messages.error(request, str(error))
-    return _changed(request, job.dataset, membership)
+    return changed(request, job.dataset, membership)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -113,13 +107,14 @@ def delete(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     job, membership = _job_and_membership(request, pk)
     _require_alter(job, membership)
     if request.method != "POST":
-        context = {"dataset": job.dataset, "job": job, "place": request.GET.urlencode()}
-        return _piece_or_page(request, "exports/_delete_dialog.html", context)
+        address = reverse("delete-export", args=[job.pk])
+        context = {"dataset": job.dataset, "job": job, "address": address, "place": request.GET.urlencode()}
+        return piece_or_page(request, "exports/_delete_dialog.html", context)
     try:
         job.discard()
     except Refused:
         messages.error(request, "This export is still in progress. Cancel it first, then delete it.")
-    return _changed(request, job.dataset, membership)
+    return changed(request, job.dataset, membership)
 
 
 # Fetch and authorize: what is another organization's does not exist
@@ -148,53 +143,10 @@ def _require_alter(job: ExportJob, membership: Membership) -> None:
         raise PermissionDenied(MAY_NOT_ALTER.format(owner=owner))
 
 
-# Answers
-
-
-def _history_context(dataset: Dataset, membership: Membership, query: QueryDict) -> dict[str, Any]:
-    """What the history's templates need. `place` is the query that leads back to this very view of it."""
-    carried = AssetFilter.parse(query)
-    found = history(dataset, membership, page=query.get("page"))
-    page = {"page": str(found.page.number)} if found.page.number > 1 else {}
-    return {
-        "dataset": dataset,
-        "membership": membership,
-        "history": found,
-        "carried": carried,
-        "query": carried.as_query(),
-        "place": urlencode(carried.as_dict() | page),
-    }
-
-
 def _dialog(request: SignedInRequest, form: ExportForm, *, piece: str) -> HttpResponse:
     context = {
         "dataset": form.dataset,
         "form": form,
         "preview": preview(form.spec, dataset=form.dataset),
     }
-    return _piece_or_page(request, piece, context)
-
-
-def _piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any]) -> HttpResponse:
-    """`piece` for htmx; without it, a page with the dialog in it."""
-    if request.htmx:
-        response = render(request, piece, context | {"modal": True})
-    else:
-        context |= {"dialog": piece.replace("_form", "_dialog"), "tab": "annotations"}
-        response = render(request, "exports/dialog_page.html", context)
-    patch_vary_headers(response, ["HX-Request"])
-    return response
-
-
-def _changed(request: SignedInRequest, dataset: Dataset, membership: Membership) -> HttpResponse:
-    """The history as it is now: swapped in by htmx where it is on the page, come back to otherwise."""
-    context = _history_context(dataset, membership, request.GET)
-    here = reverse("annotations", args=[dataset.pk])
-    back = f"{here}?{context['place']}" if context["place"] else here
-    if not request.htmx:
-        return redirect(back)
-    if urlsplit(request.htmx.current_url or "").path != here:
-        return HttpResponseClientRedirect(back)
-    response = render(request, "exports/_changed_history.html", context)
-    response.headers["HX-Reswap"] = "morph"
-    return trigger_client_event(retarget(response, "#job-history"), DONE)
+    return piece_or_page(request, piece, context)

@@ -6,12 +6,43 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
+from django.contrib.contenttypes.models import ContentType
+from django.db.models.signals import post_migrate
 from django.test import Client
+from xdist.remote import Producer
 
 from datasets.models import Dataset
 from tests import cast
 from tests.e2e.portal import Portal, running_portal
+from tests.side_by_side import SideBySide, turn
 from vi_portal.accounts.models import Organization, Role, User
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
+    return SideBySide(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several programs
+        items.sort(key=lambda item: turn(item.nodeid))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """The database; emptied after each test that commits, and then not filled with permissions that nobody asks for.
+
+    To make these anew took longer than most of the tests.
+    """
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
+
+
+@pytest.fixture(autouse=True)
+def own_content_types() -> None:
+    """They are made where they are needed; those of the test before are not there any more."""
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)

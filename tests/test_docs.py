@@ -23,13 +23,13 @@ def test_every_format_is_described_and_every_format_described_exists() -> None:
 
 
 def test_every_setting_is_documented_and_every_setting_documented_exists() -> None:
-    read = set(re.findall(r"env(?:\.\w+)?\(\s*\"([A-Z_]+)\"", SETTINGS))
+    read = set(re.findall(r"env(?:\.\w+)?\(\s*\"([A-Z0-9_]+)\"", SETTINGS))
     table = README[README.index("## Settings") :]
     documented = {
         name for row in re.findall(r"^\| (`[A-Z].*?) \|", table, re.MULTILINE) for name in row.split("`")[1::2]
     }
     assert documented == read
-    assert set(re.findall(r"^#?([A-Z_]+)=", ENV_EXAMPLE, re.MULTILINE)) == read
+    assert set(re.findall(r"^#?([A-Z0-9_]+)=", ENV_EXAMPLE, re.MULTILINE)) == read
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])

@@ -35,7 +35,9 @@ def keep_the_logs_of_django(**_: Any) -> None:
 def start_sweeping(sender: Any, **_: Any) -> None:
     """The worker, `sender`, takes messages from now on."""
     from vi_portal.jobs.sweep import Sweeper
+    from vi_portal.s3.patience import be_quick
 
+    be_quick()  # a sweep that waits for a store is late for the jobs
     sweeper = Sweeper(sender.hostname, slots=sender.controller.concurrency or 1)
     sweeper.start()
     _sweepers.append(sweeper)

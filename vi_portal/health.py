@@ -1,6 +1,7 @@
 """The health page: is the portal whole, and if not, which part is missing.
 
-`/healthz` answers 200 only while the database answers, the broker takes messages and a worker is alive; else 503.
+`/healthz` answers 200 only while the database answers, the broker takes messages, a worker is alive and, where the
+files are on a store, that answers; else 503.
 It says why in words of its own, because the errors of clients may quote passwords, and it answers in bounded
 time whatever the parts do.
 """
@@ -23,6 +24,8 @@ from django.views.decorators.http import require_safe
 from kombu import Connection
 
 from vi_portal.jobs.models import Worker
+from vi_portal.s3 import store_of
+from vi_portal.s3.failures import StoreFailed
 
 #: A part that has not answered by then counts as failing.
 PATIENCE_SECONDS = 4.0
@@ -42,11 +45,15 @@ class Unwell(Exception):
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """`{"status": "ok" | "failing", "database": …, "broker": …, "worker": …}`, each part "ok" or what is wrong."""
+    """`{"status": "ok" | "failing", "database": …, "broker": …, "worker": …}`, each part "ok" or what is wrong; with
+    files on a store, "store" as well."""
+    store = _probes.submit(_store) if store_of("archives") else None
     database, broker = _probes.submit(_database), _probes.submit(_broker)
     parts = {"database": _told(database), "broker": _told(broker)}
     worker = _probes.submit(_worker) if parts["database"] == OK else None
     parts["worker"] = _told(worker) if worker else "Unknown, because the database does not answer."
+    if store:
+        parts["store"] = _told(store)
     well = all(part == OK for part in parts.values())
     return JsonResponse({"status": OK if well else "failing", **parts}, status=200 if well else 503)
 
@@ -83,6 +90,15 @@ def _database() -> None:
 def _worker() -> None:
     if not _with_own_connection(lambda: Worker.alive().exists()):
         raise Unwell("No worker is alive, so exports wait. Start one.")
+
+
+def _store() -> None:
+    store = store_of("archives")
+    assert store is not None
+    try:
+        store.check()
+    except StoreFailed as error:
+        raise Unwell(str(error)) from error
 
 
 def _broker() -> None:

@@ -13,6 +13,8 @@ _OPENS = (
     (re.compile(r"(dtvi_)[A-Za-z0-9_-]{8,}"), r"\1***"),
     #: The credential in a signed link: the number of a key, milliseconds, a signature.
     (re.compile(r"([0-9]+\.[0-9]{13,15}\.)[A-Za-z0-9_-]{8,}"), r"\1***"),
+    #: What a link to a file store was signed with.
+    (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s'\"]+", re.IGNORECASE), r"\1***"),
 )
 
 

@@ -98,6 +98,11 @@ def ranged_response(
     return response
 
 
+def names_tag(request: HttpRequest, sha256: str) -> bool:
+    """Whether a condition of `request` names the tag that `ranged_response` gives a file of this digest."""
+    return any(f'"{sha256}"' in request.headers.get(name, "") for name in ("If-Match", "If-None-Match", "If-Range"))
+
+
 def _body(file: BinaryIO, part: tuple[int, int] | None, size: int, headers: dict[str, str]) -> RangedFileResponse:
     start, stop = part or (0, size)
     headers = headers | {"Content-Length": str(stop - start)}

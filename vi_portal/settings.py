@@ -7,6 +7,7 @@ README lists the variables; `.env.example` is the same list as a file to copy.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, ValidationError, validate
 
 # Lets Django's generic classes be written with their type: ModelAdmin[Dataset], FormView[ExportForm] ...
 django_stubs_ext.monkeypatch()
@@ -46,12 +47,19 @@ def _local_secret_key(path: Path) -> str:
     return path.read_text().strip()
 
 
+def _endpoint(address: str) -> None:
+    if address and not re.fullmatch(r"https?://[^/@\s]+/?", address):
+        raise ValidationError("must be an address like https://s3.example.org, with nothing behind the host.")
+
+
 try:
     # Where things live
     DATA_DIR = _folder(Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve())
     DATABASE: dict[str, Any] = env.dj_db_url(
         "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}", conn_max_age=60
     )
+    # Apart from DATA_DIR where programs and their static files come together, as in a container.
+    STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or DATA_DIR / "static").resolve()
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "files://", validate=validate.Length(min=1))
 
     # Who may reach the portal, and how
@@ -59,6 +67,7 @@ try:
     PORT = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     DEBUG = env.bool("DEBUG", False)
     SECRET_KEY = env.str("SECRET_KEY", "") or _local_secret_key(DATA_DIR / "secret-key")
+    SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
     HTTPS = env.bool("HTTPS", not DEBUG)
@@ -78,14 +87,38 @@ try:
     JOB_SWEEP_SECONDS = env.float("JOB_SWEEP_SECONDS", 5, validate=validate.Range(min=0.1))
     JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 3, validate=validate.Range(min=1))
 
+    # Files on an S3-compatible store, for several machines; with no bucket, under DATA_DIR
+    S3_BUCKET = env.str("S3_BUCKET", "")
+    S3_PREFIX = env.str("S3_PREFIX", "").strip("/")
+    S3_ENDPOINT = env.str("S3_ENDPOINT", "", validate=_endpoint)
+    # Where browsers and clients reach the store, if that is another address than the portal's.
+    S3_PUBLIC_ENDPOINT = env.str("S3_PUBLIC_ENDPOINT", "", validate=_endpoint)
+    S3_REGION = env.str("S3_REGION", "us-east-1")
+    # Both empty: what the machine itself is allowed, as the tools of AWS find it.
+    S3_ACCESS_KEY_ID = env.str("S3_ACCESS_KEY_ID", "")
+    S3_SECRET_ACCESS_KEY = env.str("S3_SECRET_ACCESS_KEY", "")
+    S3_ADDRESSING = env.str("S3_ADDRESSING", "auto", validate=validate.OneOf(["auto", "path", "virtual"]))
+    # Off for stores that do not know CRC-32 checksums; they are told MD5s.
+    S3_CHECKSUMS = env.bool("S3_CHECKSUMS", True)
+    # Downloads lead to the store by links good for S3_LINK_SECONDS, or come through the portal.
+    S3_DOWNLOADS = env.str("S3_DOWNLOADS", "redirect", validate=validate.OneOf(["redirect", "portal"]))
+    S3_LINK_SECONDS = env.int("S3_LINK_SECONDS", 900, validate=validate.Range(min=30, max=604_800))
+    # How often the store is searched for what no job owns.
+    S3_SWEEP_SECONDS = env.float("S3_SWEEP_SECONDS", 300, validate=validate.Range(min=0.1))
+
     # Uploads
     UPLOAD_MAX_MB = env.int("UPLOAD_MAX_MB", 1024, validate=validate.Range(min=1))
     UPLOAD_QUIET_SECONDS = env.float("UPLOAD_QUIET_SECONDS", 600, validate=validate.Range(min=1))
 
     # The worker
+    # How many jobs the worker of `manage.py serve` does at once, each in a process of its own.
+    WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2, validate=validate.Range(min=1, max=64))
     DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
     TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
     CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
+
+    # Metrics: what Prometheus shows to read them; empty for this machine alone.
+    METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
     # Logs
     LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
@@ -116,6 +149,7 @@ INSTALLED_APPS = [
 
 # No GZipMiddleware: it would corrupt byte ranges of the downloads.
 MIDDLEWARE = [
+    "vi_portal.metrics.RequestTimes",
     "vi_portal.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -183,14 +217,13 @@ DATABASES = {
 # Files
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 ARCHIVE_DIR = DATA_DIR / "exports"
 SPOOL_DIR = DATA_DIR / "spool"
 UPLOAD_DIR = DATA_DIR / "uploads"
 
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -198,6 +231,35 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+
+if S3_BUCKET:
+    if X_ACCEL_REDIRECT:
+        raise ImproperlyConfigured(
+            "Vi Portal cannot start: X_ACCEL_REDIRECT has nginx send files of DATA_DIR, and with S3_BUCKET "
+            "the archives are not there. Leave one of them empty."
+        )
+    if bool(S3_ACCESS_KEY_ID) != bool(S3_SECRET_ACCESS_KEY):
+        raise ImproperlyConfigured(
+            "Vi Portal cannot start: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together; set both or neither."
+        )
+    _S3 = {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": S3_ENDPOINT or None,
+        "public_endpoint": S3_PUBLIC_ENDPOINT,
+        "region_name": S3_REGION,
+        "access_key": S3_ACCESS_KEY_ID or None,
+        "secret_key": S3_SECRET_ACCESS_KEY or None,
+        "addressing_style": S3_ADDRESSING,
+        "checksums": S3_CHECKSUMS,
+        "file_overwrite": False,
+    }
+    for _name, _folder_there in (("default", "media"), ("archives", "exports"), ("uploads", "uploads")):
+        STORAGES[_name] = {
+            "BACKEND": "vi_portal.s3.store.ObjectStore",
+            "OPTIONS": _S3 | {"location": f"{S3_PREFIX}/{_folder_there}".lstrip("/")},
+        }
+elif S3_ENDPOINT or S3_ACCESS_KEY_ID:
+    raise ImproperlyConfigured("Vi Portal cannot start: S3_BUCKET must name the bucket of the other S3 settings.")
 
 # Sign-in
 
@@ -220,6 +282,7 @@ LOGIN_REDIRECT_URL = "explorer"
 LOGOUT_REDIRECT_URL = "sign-in"
 
 AXES_FAILURE_LIMIT = 10
+AXES_CLIENT_IP_CALLABLE = "vi_portal.accounts.addresses.client_address"
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -230,7 +293,7 @@ AXES_VERBOSE = False
 
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -310,7 +373,7 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {
-            "()": "vi_portal.api.request_ids.TextFormatter",
+            "()": "vi_portal.log_context.TextFormatter",
             "fmt": "{asctime} {levelname:<7} {name}: {message}",
             "style": "{",
         },
@@ -321,13 +384,15 @@ LOGGING: dict[str, Any] = {
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "filters": {"request_id": {"()": "vi_portal.api.request_ids.RequestIdFilter"}},
+    "filters": {"context": {"()": "vi_portal.log_context.ContextFilter"}},
     "handlers": {
-        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]},
+        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
+        # At lower levels these write down what they sign, and with what.
+        **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
         # Without the handlers that Django gives it, one of which writes past ours with DEBUG.
         "django": {"level": "INFO"},
         # Anybody can send a wrong Host header; it is answered with 400 and is no event of ours.

@@ -6,6 +6,7 @@ time a bit to whoever can take more. So slow downloads, however many, leave the 
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import socket
@@ -22,10 +23,14 @@ from typing import Any, BinaryIO
 from gunicorn.util import has_fileno
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+log = logging.getLogger(__name__)
+
 #: How long a thread sends by itself, in seconds: long enough for most files, short enough for pages to wait.
 OWN_SECONDS = 0.25
 #: A reader that takes nothing at all for so long is given up.
 STALLED_SECONDS = 300.0
+#: How often they are looked for.
+TICK_SECONDS = 5.0
 
 _BLOCK = 256 * 1024
 
@@ -55,7 +60,7 @@ class Rest:
 
 
 class Sender(threading.Thread):
-    """Sends the rests of many files. Each is told the end of: True if all was sent."""
+    """Sends the rests of many files, and tells of each when it is over: True if all was sent."""
 
     def __init__(self) -> None:
         super().__init__(name="slow readers", daemon=True)
@@ -72,7 +77,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         while True:
-            for key, _ in self._readers.select(timeout=5.0):
+            for key, _ in self._readers.select(TICK_SECONDS):
                 if key.data is None:
                     self._welcome()
                 else:
@@ -85,7 +90,11 @@ class Sender(threading.Thread):
         with suppress(Empty):
             while True:
                 rest, told = self._new.get_nowait()
-                self._readers.register(rest.target, selectors.EVENT_WRITE, (rest, told))
+                try:
+                    self._readers.register(rest.target, selectors.EVENT_WRITE, (rest, told))
+                except (OSError, ValueError, KeyError):  # its connection is closed already
+                    rest.file.close()
+                    told(False)
 
     def _send(self, rest: Rest, told: Callable[[bool], None]) -> None:
         try:
@@ -103,7 +112,10 @@ class Sender(threading.Thread):
                 self._end(*key.data, whole=False)
 
     def _end(self, rest: Rest, told: Callable[[bool], None], *, whole: bool) -> None:
-        self._readers.unregister(rest.target)
+        try:
+            self._readers.unregister(rest.target)
+        except (OSError, ValueError, KeyError):
+            log.warning("A connection was closed while a file was sent over it.", exc_info=True)
         rest.file.close()
         told(whole)
 

@@ -47,8 +47,9 @@ class CannotStart(Exception):
 
 
 def worker_command(name: str) -> list[str]:
-    """The module and arguments of a worker: a process that takes messages and sweeps, and one that does the jobs."""
-    pool = ["--pool", "prefork", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+    """The module and arguments of a worker: a process that takes messages and sweeps, and those that do the jobs."""
+    slots = str(settings.WORKER_CONCURRENCY)
+    pool = ["--pool", "prefork", "--concurrency", slots, "--without-gossip", "--without-mingle"]
     return ["celery", "--quiet", "--app", "vi_portal", "worker", *pool, "--hostname", name]
 
 

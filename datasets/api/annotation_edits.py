@@ -16,7 +16,7 @@ from datasets.contents import Contents, Freeform, GroundedPhrase, Interaction, P
 from datasets.geometry import Box
 from datasets.imports import spans
 
-_PAIR = re.compile(r"Q: (.*?)\nA: (.*?)(?=\nQ: |\Z)", re.DOTALL)
+_FORM = "Write questions and answers as “Q: …” and “A: …”, each on a line of its own."
 
 
 class EditRefused(ValueError):
@@ -40,10 +40,7 @@ def with_text(contents: Contents, text: str) -> Contents:
         case Freeform():
             return Freeform(text)
         case Vqa():
-            pairs = _PAIR.findall(text)
-            if "\n".join(f"Q: {question}\nA: {answer}" for question, answer in pairs) != text or not pairs:
-                raise EditRefused("Write questions and answers as “Q: …” and “A: …”, each on a line of its own.")
-            return Vqa([Interaction(order, question, answer) for order, (question, answer) in enumerate(pairs, 1)])
+            return Vqa([Interaction(order, *pair) for order, pair in enumerate(_pairs(text), 1)])
         case PhraseGrounding(grounded_phrases=phrases):
             hints = [spans.Hint(phrase.phrase) for phrase in phrases]
             placed = zip(phrases, spans.locate(text, hints), strict=True)
@@ -95,6 +92,26 @@ def box_of_corners(corners: Sequence[Sequence[float]]) -> Box:
         raise EditRefused("“bound” must list the corners of the box as [x, y] each.")
     xs, ys = [corner[0] for corner in corners], [corner[1] for corner in corners]
     return (min(xs), min(ys), max(xs), max(ys))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """The questions and answers in `text`; a line that begins another question may go on with one that has no answer.
+
+    Raises `EditRefused`.
+    """
+    if not text.startswith("Q: "):
+        raise EditRefused(_FORM)
+    pairs: list[tuple[str, str]] = []
+    asked: list[str] = []
+    for piece in text.removeprefix("Q: ").split("\nQ: "):
+        question, answered, answer = piece.partition("\nA: ")
+        asked.append(question)
+        if answered:
+            pairs.append(("\nQ: ".join(asked), answer))
+            asked = []
+    if asked:
+        raise EditRefused(_FORM)
+    return pairs
 
 
 def _spotted(contents: Contents, number: int) -> tuple[PhraseGrounding, _Spot]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ninja import Body, Status
@@ -18,6 +20,7 @@ from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.etags import check_match
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, decode_token, encode_token
+from vi_portal.api.parameters import check_parameters
 from vi_portal.api.routing import answers, router
 
 
@@ -30,7 +33,8 @@ def list_annotations(
     s: PageSize = DEFAULT_SIZE,
     p: str = "",
 ) -> AnnotationPage:
-    """What was said about the asset: a caption each, then a box each."""
+    """What was said about the asset: a caption each, then a box each. There is no filter."""
+    check_parameters(request, "s", "p")
     dataset = dataset_at(request, dataset_id)
     asset = asset_at(dataset, asset_id)
     size = min(s, MAX_SIZE)
@@ -70,11 +74,12 @@ def delete_annotation(
     """Delete a caption with all its boxes, or one box alone. Boxes after it are counted anew."""
     require_edit(request)
     dataset = dataset_at(request, dataset_id)
-    annotation, box = _annotation_part(dataset, asset_id, annotation_id)
-    if box is None:
-        removal.remove_annotation(annotation)
-    else:
-        _rewrite(dataset, annotation, annotation_edits.without_box(annotation.parsed, box))
+    with _in_turn(dataset):
+        annotation, box = _annotation_part(dataset, asset_id, annotation_id)
+        if box is None:
+            removal.remove_annotation(annotation)
+        else:
+            _rewrite(dataset, annotation, annotation_edits.without_box(annotation.parsed, box))
     return Status(204, None)
 
 
@@ -112,15 +117,26 @@ def _change(
 ) -> AnnotationOut:
     require_edit(request)
     dataset = dataset_at(request, dataset_id)
-    annotation, box = _annotation_part(dataset, asset_id, annotation_id)
-    check_match(request, annotation_etag(annotation))
-    try:
-        new = edited(annotation, box, given, complete=complete)
-    except EditRefused as error:
-        raise ApiError(400, str(error)) from error
-    _rewrite(dataset, annotation, new)
+    with _in_turn(dataset):
+        annotation, box = _annotation_part(dataset, asset_id, annotation_id)
+        check_match(request, annotation_etag(annotation))
+        try:
+            new = edited(annotation, box, given, complete=complete)
+        except EditRefused as error:
+            raise ApiError(400, str(error)) from error
+        _rewrite(dataset, annotation, new)
     parts = list(annotation_parts(annotation, asset=annotation.asset, dataset=dataset))
     return parts[box or 0]
+
+
+@contextmanager
+def _in_turn(dataset: Dataset) -> Iterator[None]:
+    """One change after the other, so that none undoes another. Raises `ApiError` 404 where the dataset is gone."""
+    try:
+        with dataset.in_turn():
+            yield
+    except Dataset.DoesNotExist as error:
+        raise not_found("dataset", str(dataset.pk)) from error
 
 
 def _annotation_part(dataset: Dataset, asset_id: str, annotation_id: str) -> tuple[Annotation, int | None]:

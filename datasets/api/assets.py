@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
-from django.db.models import Count
-from django.http import HttpResponse
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Status
 
 from datasets import removal
 from datasets.api.addresses import ASSET, DS, asset_at, dataset_at
-from datasets.api.images import image_link
+from datasets.api.asset_query import assets_asked_for
+from datasets.api.images import image_links
+from datasets.api.metadata_query import Misunderstood
 from datasets.api.schemas.assets import AssetCount, AssetOut, AssetPage, NewName, asset_out
 from datasets.api.texts import checked_name
+from datasets.imports.batches import batches
 from datasets.models import Annotation, Asset, Dataset
 from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
+from vi_portal.api.parameters import check_parameters
 from vi_portal.api.routing import answers, router
 
 MAX_FILENAME = 1024
+_PIECE = 500
 
+Flag = Literal["y", "n"]
 SortBy = Literal["default", "assetId", "filename", "lastModified.contents", "metadata.fileSize"]
 _COLUMNS = {
     "assetId": ("uid",),
@@ -28,12 +37,23 @@ _COLUMNS = {
     "lastModified.contents": ("updated_at", "pk"),
     "metadata.fileSize": ("size", "pk"),
 }
+_QUERIES = ("filter", "metadataQuery", "ruleQuery", "strictQuery")
 
 
 @router.get(DS + "/assets:count", response=answers(_200=AssetCount), tags=["Assets"])
-def count_assets(request: ApiRequest, organization_id: str, dataset_id: str) -> AssetCount:
-    """How many assets there are. Filters are accepted and not applied."""
-    return AssetCount(count=dataset_at(request, dataset_id).assets.count())
+def count_assets(
+    request: ApiRequest,
+    organization_id: str,
+    dataset_id: str,
+    filter: str = "",  # noqa: A002 - the client's own name
+    metadataQuery: str = "",  # noqa: N803
+    ruleQuery: str = "",  # noqa: N803
+    strictQuery: Flag = "n",  # noqa: N803
+) -> AssetCount:
+    """How many assets pass the filter and the metadata query, which are those of the list."""
+    check_parameters(request, *_QUERIES)
+    dataset = dataset_at(request, dataset_id)
+    return AssetCount(count=_asked_for(dataset, filter, metadataQuery, ruleQuery, strict=strictQuery == "y").count())
 
 
 @router.get(DS + "/assets", response=answers(_200=AssetPage), tags=["Assets"])
@@ -46,30 +66,33 @@ def list_assets(
     contents: str = "",
     sortBy: SortBy = "default",  # noqa: N803 - the client's own name
     o: Literal["asc", "desc"] = "asc",
-) -> HttpResponse:
+    filter: str = "",  # noqa: A002
+    metadataQuery: str = "",  # noqa: N803
+    ruleQuery: str = "",  # noqa: N803
+    strictQuery: Flag = "n",  # noqa: N803
+    pageAfter: Flag = "y",  # noqa: N803
+) -> HttpResponseBase:
     """The assets, in the order they were added unless `sortBy` says otherwise.
 
-    Filters are accepted and not applied. From `s=1000` on, everything comes in one page: the client cannot fetch
-    a second one. With `contents=y`, each asset has an address where its image can be fetched without a key.
+    `filter` is a JSON object of `filename`, `assetId`, `mimeType` (a text, a list, `{"$eq": …}` or `{"$in": […]}`),
+    `search` (a part of the file name), `annotated` (yes or no) and `label`. `metadataQuery` is `key:value` of the
+    custom metadata, or several; with `strictQuery=y` a value is meant exactly, else it is a part in any case.
+    Queries by rules are refused, and so is whatever is not understood.
+
+    From `s=1000` on, everything comes in one page: the client cannot fetch a second one. With `contents=y`, each
+    asset has addresses where its image and its thumbnail can be fetched without a key. Pages always go on after the
+    last asset of the one before, whatever `pageAfter` says.
     """
+    check_parameters(request, "s", "p", "contents", "sortBy", "o", "pageAfter", *_QUERIES)
     dataset = dataset_at(request, dataset_id)
+    passing = _asked_for(dataset, filter, metadataQuery, ruleQuery, strict=strictQuery == "y")
     order, descending = _COLUMNS.get(sortBy, ("pk",)), o == "desc"
-    size = dataset.assets.count() + MAX_SIZE if s >= MAX_SIZE and not p else min(s, MAX_SIZE)
-    assets, next_page = page_of(dataset.assets.all(), order=order, size=size, token=p, descending=descending)
-    counts = _annotation_counts(dataset, assets)
-    page = AssetPage(
-        items=[
-            asset_out(
-                each,
-                dataset=dataset,
-                annotations=counts.get(each.pk, 0),
-                link=image_link(request, each) if contents == "y" else None,
-            )
-            for each in assets
-        ],
-        next_page=next_page,
-    )
-    # Rendered here, not by the framework: a page may hold all the assets there are.
+    told = partial(_told, request, dataset, with_links=contents == "y")
+    if s >= MAX_SIZE and not p:
+        everything = passing.order_by(*(f"-{column}" if descending else column for column in order))
+        return StreamingHttpResponse(_one_page(everything, told), content_type="application/json")
+    assets, next_page = page_of(passing, order=order, size=min(s, MAX_SIZE), token=p, descending=descending)
+    page = AssetPage(items=told(assets), next_page=next_page)
     return HttpResponse(page.model_dump_json(by_alias=True, exclude_none=True), content_type="application/json")
 
 
@@ -77,11 +100,11 @@ def list_assets(
 def get_asset(
     request: ApiRequest, organization_id: str, dataset_id: str, asset_id: str, contents: str = ""
 ) -> AssetOut:
-    """One asset; with `contents=y`, with an address where its image can be fetched without a key."""
+    """One asset; with `contents=y`, with addresses where its image and its thumbnail can be fetched without a key."""
     dataset = dataset_at(request, dataset_id)
     asset = asset_at(dataset, asset_id)
-    link = image_link(request, asset) if contents == "y" else None
-    return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), link=link)
+    links = image_links(request, asset) if contents == "y" else None
+    return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), contents=links)
 
 
 @router.delete(ASSET, response=answers(_204=None, refusals=(403,)), tags=["Assets"])
@@ -119,15 +142,43 @@ def rename_asset_file(
     return _renamed(dataset, called[0], given)
 
 
+def _asked_for(dataset: Dataset, given: str, metadata_query: str, rule_query: str, *, strict: bool) -> QuerySet[Asset]:
+    try:
+        return assets_asked_for(
+            dataset, given=given, metadata_query=metadata_query, rule_query=rule_query, strict=strict
+        )
+    except Misunderstood as error:
+        raise ApiError(400, str(error)) from error
+
+
 def _renamed(dataset: Dataset, asset: Asset, given: NewName) -> AssetOut:
-    dataset.rename_asset(asset, checked_name(given.filename, limit=MAX_FILENAME, what="A file name"))
-    return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), link=None)
+    name = checked_name(given.filename, limit=MAX_FILENAME, what="A file name")
+    try:
+        dataset.rename_asset(asset, name)
+    except (Asset.DoesNotExist, Dataset.DoesNotExist) as error:
+        raise not_found("asset", asset.uid) from error
+    return asset_out(asset, dataset=dataset, annotations=asset.annotations.count(), contents=None)
 
 
-def _annotation_counts(dataset: Dataset, assets: list[Asset]) -> dict[int, int]:
-    """How many annotations each of `assets` has; one query."""
-    if not assets:
-        return {}
-    lowest, highest = min(each.pk for each in assets), max(each.pk for each in assets)
-    counted = Annotation.objects.filter(asset__dataset=dataset, asset__gte=lowest, asset__lte=highest)
-    return dict(counted.values_list("asset").annotate(Count("pk")))
+def _told(request: ApiRequest, dataset: Dataset, assets: list[Asset], *, with_links: bool) -> list[AssetOut]:
+    """The wire's view of `assets`, all of `dataset`; one query."""
+    counts = dict(Annotation.objects.filter(asset__in=assets).values_list("asset").annotate(Count("pk")))
+    return [
+        asset_out(
+            each,
+            dataset=dataset,
+            annotations=counts.get(each.pk, 0),
+            contents=image_links(request, each) if with_links else None,
+        )
+        for each in assets
+    ]
+
+
+def _one_page(assets: QuerySet[Asset], told: Callable[[list[Asset]], list[AssetOut]]) -> Iterator[str]:
+    """An `AssetPage` of all of `assets`, in pieces: there may be more of them than memory holds."""
+    yield '{"items":['
+    between = ""
+    for piece in batches(assets.iterator(_PIECE), _PIECE):
+        yield between + ",".join(each.model_dump_json(by_alias=True, exclude_none=True) for each in told(piece))
+        between = ","
+    yield "]}"

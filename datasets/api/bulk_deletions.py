@@ -6,7 +6,8 @@ from ninja import Status
 
 from datasets import removal
 from datasets.api.addresses import DS, dataset_at, row_at
-from datasets.api.bulk_filter import Misunderstood, assets_meant
+from datasets.api.asset_query import assets_asked_for
+from datasets.api.metadata_query import Misunderstood
 from datasets.api.schemas.bulk_deletions import BulkDeletionIn, BulkDeletionOut, BulkDeletionPage, bulk_deletion_out
 from datasets.models import BulkAssetDeletion
 from vi_portal.api.auth import ApiRequest, require_edit
@@ -23,17 +24,24 @@ def delete_many_assets(
 ) -> Status[BulkDeletionOut]:
     """Delete the assets a filter selects, with their images and annotations.
 
-    A filter has `assetId`, `filename` (a text, a list, `{"$eq": …}` or `{"$in": …}`), `search`, `annotated` or `label`;
-    `{}` selects all. A filter that is not understood deletes nothing.
+    The filter and the metadata query are those of the list of assets; the filter `{}` selects all. What is not
+    understood deletes nothing.
     """
     require_edit(request)
     dataset = dataset_at(request, dataset_id)
-    if given.spec.metadata_query or given.spec.rule_query:
-        raise ApiError(400, "Queries by metadata or rules are not known here, so nothing was deleted. Use a filter.")
+    spec = given.spec
+    if spec.filter in (None, "") and not spec.metadata_query and not spec.rule_query:
+        raise ApiError(400, "Say which assets to delete: give a filter, or {} for all assets of the dataset.")
     try:
-        meant = assets_meant(dataset, given.spec.filter)
+        meant = assets_asked_for(
+            dataset,
+            given=spec.filter or {},
+            metadata_query=spec.metadata_query or "",
+            rule_query=spec.rule_query or "",
+            strict=bool(spec.strict_query),
+        )
     except Misunderstood as error:
-        raise ApiError(400, str(error)) from error
+        raise ApiError(400, f"{error} Nothing was deleted.") from error
     deletion = BulkAssetDeletion.objects.create(
         dataset=dataset,
         user=request.auth.membership.user,
@@ -51,7 +59,7 @@ def list_bulk_deletions(
     """The bulk deletions there were, oldest first."""
     dataset = dataset_at(request, dataset_id)
     rows = BulkAssetDeletion.objects.filter(dataset=dataset)
-    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p)
+    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, fixed=True)
     return BulkDeletionPage(items=[bulk_deletion_out(each, dataset) for each in found], next_page=next_page)
 
 

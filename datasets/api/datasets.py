@@ -11,6 +11,7 @@ from ninja import Status
 from datasets import removal, statistics
 from datasets.api.addresses import DS, W, dataset_at
 from datasets.api.addresses import dataset_id as dataset_id_of
+from datasets.api.metadata import merged
 from datasets.api.schemas.datasets import (
     DatasetChange,
     DatasetIn,
@@ -35,6 +36,7 @@ from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 
 MAX_NAME = 200
+_ATTRIBUTES = "The dataset's metadata.attributes"
 
 
 @router.get(W + "/datasets", response=answers(_200=DatasetPage), tags=["Datasets"])
@@ -96,23 +98,27 @@ def create_dataset(request: ApiRequest, organization_id: str, given: DatasetIn) 
         type=_type_called(given.type),
         description=checked_text(given.description or ""),
     )
+    if given.metadata is not None:
+        dataset.attributes = merged({}, given.metadata.attributes, what=_ATTRIBUTES)
     _save(dataset)
     return Status(201, dataset_out(dataset, statistics.counts_of([dataset])[dataset.pk]))
 
 
 @router.patch(DS, response=answers(_200=DatasetOut, refusals=(403, 409, 412)), tags=["Datasets"])
 def change_dataset(request: ApiRequest, organization_id: str, dataset_id: str, given: DatasetChange) -> DatasetOut:
-    """Another name or description. The type stays; other fields are not kept."""
+    """Another name or description. Attributes are written over those that are there; null takes one away.
+
+    The type stays, and other fields are refused.
+    """
     require_edit(request)
-    dataset = dataset_at(request, dataset_id)
-    check_match(request, dataset_etag(dataset))
-    if given.type is not None and _type_called(given.type) != dataset.type:
-        raise ApiError(400, "A dataset's type cannot be changed. Make another dataset.")
-    if given.name is not None:
-        dataset.name = checked_name(given.name, limit=MAX_NAME, what="A dataset's name")
-    if given.description is not None:
-        dataset.description = checked_text(given.description)
-    _save(dataset)
+    named = dataset_at(request, dataset_id)
+    with transaction.atomic():
+        # Two changes of attributes take turns, so that neither undoes the other.
+        dataset = Dataset.objects.select_for_update().filter(pk=named.pk).first()
+        if dataset is None:
+            raise not_found("dataset", dataset_id)
+        check_match(request, dataset_etag(dataset))
+        _change(dataset, given)
     return dataset_out(dataset, statistics.counts_of([dataset])[dataset.pk])
 
 
@@ -148,9 +154,24 @@ def _type_called(given: str) -> str:
     raise ApiError(400, f"“{given[:50]}” is no type of dataset. Use one of: {', '.join(DatasetType.values)}.")
 
 
-def _save(dataset: Dataset) -> None:
+def _change(dataset: Dataset, given: DatasetChange) -> None:
+    if unknown := sorted(given.model_extra or {}):
+        raise ApiError(400, f"A dataset's “{unknown[0][:100]}” cannot be changed. Send name, description or metadata.")
+    if given.type is not None and _type_called(given.type) != dataset.type:
+        raise ApiError(400, "A dataset's type cannot be changed. Make another dataset.")
+    if given.name is not None:
+        dataset.name = checked_name(given.name, limit=MAX_NAME, what="A dataset's name")
+    if given.description is not None:
+        dataset.description = checked_text(given.description)
+    if given.metadata is not None:
+        dataset.attributes = merged(dataset.attributes, given.metadata.attributes, what=_ATTRIBUTES)
+    _save(dataset, only=("name", "description", "attributes", "updated_at"))
+
+
+def _save(dataset: Dataset, only: tuple[str, ...] | None = None) -> None:
+    """Write the row, or `only` these columns of it."""
     try:
         with transaction.atomic():
-            dataset.save()
+            dataset.save(update_fields=only)
     except IntegrityError as error:
         raise ApiError(409, f"There is already a dataset “{dataset.name}”. Choose another name.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
+from datasets.api.metadata import merged
+from datasets.api.schemas.import_files import FilesSample, files_sample
 from datasets.api.schemas.imports import (
     FileReceipt,
     FilesIn,
@@ -35,6 +38,9 @@ from vi_portal.api.held import held_back
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
 from vi_portal.jobs.waiting import wait_for_end
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 IMP = DS + "/annotationImportSessions"
 _FILES = "/api/uploads/annotations"
@@ -58,7 +64,7 @@ def open_import(request: ApiRequest, organization_id: str, dataset_id: str, give
             Policy(policies.on_bad_annotation), Policy(policies.on_bad_file), Policy(policies.on_overwritten)
         ),
         upload_before=_moment(before) if before else None,
-        attributes=given.metadata.attributes,
+        attributes=merged({}, given.metadata.attributes, what="The import's metadata.attributes"),
     )
     session.refresh_from_db()
     return Status(201, import_out(session, dataset))
@@ -71,7 +77,7 @@ def list_imports(
     """The import sessions of the dataset, oldest first."""
     dataset = dataset_at(request, dataset_id)
     rows = ImportSession.objects.filter(dataset=dataset).select_related("user")
-    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p)
+    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MAX_SIZE), token=p, fixed=True)
     return ImportPage(items=[import_out(each, dataset) for each in found], next_page=next_page)
 
 
@@ -101,6 +107,12 @@ def get_import_logs(request: ApiRequest, organization_id: str, dataset_id: str, 
     return ImportLogs(items=[] if job is None else [*([job.failure] if job.failure else []), *job.problems])
 
 
+@router.get(IMP + "/{session_id}/filesSample", response=answers(_200=FilesSample), tags=["Imports"])
+def get_files_sample(request: ApiRequest, organization_id: str, dataset_id: str, session_id: str) -> FilesSample:
+    """The first files that were announced: whether each is here, and what could not be used of it."""
+    return files_sample(_session_at(dataset_at(request, dataset_id), session_id))
+
+
 @router.post(IMP + "/{session_id}/files", response=answers(_200=FilesOut, refusals=(403, 409)), tags=["Imports"])
 def announce_files(
     request: ApiRequest, organization_id: str, dataset_id: str, session_id: str, given: FilesIn
@@ -125,18 +137,18 @@ def announce_files(
 def change_import_status(
     request: ApiRequest, organization_id: str, dataset_id: str, session_id: str, given: StatusChange
 ) -> ImportOut:
-    """Say that all files are here (`FilesInserted` is `Reached`), or that they will not come (`FailedReach`)."""
+    """Say that all files are here (`FilesInserted` is `Reached`), or that they will not come (`FailedReach`).
+
+    `{"spec": {"status": "Cancelled"}}` cancels the import: what its job has written stays.
+    """
     require_edit(request)
     dataset = dataset_at(request, dataset_id)
     session = _session_at(dataset, session_id)
-    told = next((each for each in given.status.conditions if each.condition == "FilesInserted"), None)
-    if told is None or told.status == "Waiting":
-        raise ApiError(400, "Only “FilesInserted” can be told, as “Reached” or “FailedReach”.")
     try:
-        if told.status == "Reached":
-            wait_for_end(sessions.start(session), seconds=HANDED_IN_SECONDS)
+        if given.spec is not None:
+            sessions.cancel(session, by=request.auth.membership.user.display_name)
         else:
-            sessions.give_up(session, reason=told.reason if told.reason in _REASONS else "UserUploadErrored")
+            _follow(session, given)
     except SessionRefused as error:
         raise ApiError(409, str(error)) from error
     except ImportJob.DoesNotExist as error:
@@ -156,11 +168,26 @@ def receive_file(request: HttpRequest, file_id: Annotated[int, Path(ge=1, lt=2**
     slot = slot_opened(request, ImportFile.objects.all(), file_id, subject=_subject(file_id))
     try:
         sessions.receive(slot, request)
+    except StoreFailed as error:
+        log.warning("A file sent to slot %s could not be stored: %s", file_id, error)
+        raise ApiError(503, str(error)) from error
     except BodyRefused as refusal:
         raise ApiError(refusal.status, refusal.message) from refusal
     except SessionRefused as error:
         raise ApiError(409, str(error)) from error
     return FileReceipt(name=slot.name, size_bytes=slot.size)
+
+
+def _follow(session: ImportSession, given: StatusChange) -> None:
+    """Do what the sender of the files says of them."""
+    conditions = given.status.conditions if given.status else []
+    told = next((each for each in conditions if each.condition == "FilesInserted"), None)
+    if told is None or told.status == "Waiting":
+        raise ApiError(400, "Only “FilesInserted” can be told, as “Reached” or “FailedReach”.")
+    if told.status == "Reached":
+        wait_for_end(sessions.start(session), seconds=HANDED_IN_SECONDS)
+    else:
+        sessions.give_up(session, reason=told.reason if told.reason in _REASONS else "UserUploadErrored")
 
 
 def _url(request: ApiRequest, slot: ImportFile) -> str:

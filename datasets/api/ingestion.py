@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Annotated
 
@@ -9,9 +10,12 @@ from django.http import HttpRequest
 from ninja import Path, Status
 
 from datasets.api.addresses import DS, dataset_at, row_at
+from datasets.api.metadata import checked_metadata
 from datasets.api.schemas.ingestion import (
+    AssetIn,
     IngestionIn,
     IngestionOut,
+    IngestionPage,
     SlotOutcome,
     SlotUpload,
     ingestion_out,
@@ -24,13 +28,18 @@ from datasets.uploads.bodies import BodyRefused
 from vi_portal.api import links
 from vi_portal.api.auth import ApiRequest, require_edit
 from vi_portal.api.errors import ApiError, not_found
+from vi_portal.api.pages import DEFAULT_SIZE, PageSize, page_of
 from vi_portal.api.routing import answers, router
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 IS = DS + "/assetSources/managed/datature/default/assetIngestionSessions"
 _SLOTS = "/api/uploads/images"
 _FAILURE_MODES = ("FailAfterOne", "FailAfterAll")
 #: A slot's address is good this long; its session may end sooner.
 SLOT_LASTS = timedelta(hours=24)
+MOST_LISTED = 100
 
 
 @router.post(IS, response=answers(_201=IngestionOut, refusals=(403,)), exclude_none=True, tags=["Uploads"])
@@ -51,9 +60,7 @@ def open_ingestion(
     session = ingestion.open_session(
         dataset,
         user=request.auth.membership.user,
-        announced=[
-            ingestion.Announced(each.filename, each.size, each.mime, each.kind, each.crc32c) for each in spec.assets
-        ],
+        announced=[_announced(each) for each in spec.assets],
         keep_linked=keep_linked,
         failure_mode=spec.failure_mode,
     )
@@ -74,6 +81,18 @@ def cancel_ingestion(request: ApiRequest, organization_id: str, dataset_id: str,
     session = _session_at(dataset, session_id)
     session.cancel()
     return ingestion_out(session, dataset)
+
+
+@router.get(IS, response=answers(_200=IngestionPage), exclude_none=True, tags=["Uploads"])
+def list_ingestions(
+    request: ApiRequest, organization_id: str, dataset_id: str, s: PageSize = DEFAULT_SIZE, p: str = ""
+) -> IngestionPage:
+    """The upload sessions of the dataset, oldest first, each with the images that were not taken. At most 100 come at a
+    time."""
+    dataset = dataset_at(request, dataset_id)
+    rows = IngestionSession.objects.filter(dataset=dataset)
+    found, next_page = page_of(rows, order=("created_at", "pk"), size=min(s, MOST_LISTED), token=p, fixed=True)
+    return IngestionPage(items=[ingestion_out(each, dataset) for each in found], next_page=next_page)
 
 
 @router.get(IS + "/{session_id}", response=answers(_200=IngestionOut), exclude_none=True, tags=["Uploads"])
@@ -101,9 +120,19 @@ def fill_slot(request: HttpRequest, slot_id: Annotated[int, Path(ge=1, lt=2**63)
         ingestion.fill(slot, request)
     except BodyRefused as refusal:
         raise ApiError(refusal.status, refusal.message) from refusal
+    except StoreFailed as error:
+        log.warning("An image sent to slot %s could not be stored: %s", slot_id, error)
+        raise ApiError(503, str(error)) from error
     except Dataset.DoesNotExist as error:
         raise not_found("dataset", str(slot.session.dataset_id)) from error
     return SlotOutcome(filename=slot.filename, state=slot.state, code=slot.code, message=slot.reason)
+
+
+def _announced(given: AssetIn) -> ingestion.Announced:
+    metadata = given.custom_metadata
+    if metadata is not None:
+        metadata = checked_metadata(metadata, what=f"The customMetadata of “{given.filename[:200]}”")
+    return ingestion.Announced(given.filename, given.size, given.mime, given.kind, given.crc32c, metadata)
 
 
 def _upload(request: ApiRequest, slot: IngestionSlot) -> SlotUpload:

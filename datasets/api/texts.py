@@ -7,7 +7,7 @@ from vi_portal.api.errors import ApiError
 
 def checked_name(given: str, *, limit: int, what: str) -> str:
     name = given.strip()
-    if not 0 < len(name) <= limit or "\x00" in name:
+    if not 0 < len(name) <= limit:
         raise ApiError(400, f"{what} must have 1 to {limit:,} characters.")
     return checked_text(name)
 

@@ -122,12 +122,10 @@ class AnnotationImport:
     def _store(self, batch: Sequence[tuple[Place, Record]]) -> None:
         if not batch:
             return
-        with transaction.atomic():
-            # Two imports into one dataset take turns, so neither makes what the other just made.
-            Dataset.objects.select_for_update().get(pk=self._dataset.pk)
+        with self._dataset.in_turn():  # so that no two imports make the same
             placed = self._placement.place(batch)
             ready = (annotation for each in placed for annotation in self._readied(each))
-            for run in distinct_runs(ready, key=lambda annotation: annotation.key):
+            for run in distinct_runs(ready, _BATCH_ANNOTATIONS, key=lambda annotation: annotation.key):
                 self._write(run)
             if self._rehearsing:
                 transaction.set_rollback(True)

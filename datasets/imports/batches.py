@@ -16,12 +16,12 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def distinct_runs(items: Iterable[Item], key: Callable[[Item], Hashable]) -> Iterator[list[Item]]:
-    """`items` in lists as long as can be in which no two have the same key."""
+def distinct_runs(items: Iterable[Item], size: int, key: Callable[[Item], Hashable]) -> Iterator[list[Item]]:
+    """`items` in lists as long as can be, `size` at most, in which no two have the same key."""
     run: list[Item] = []
     keys: set[Hashable] = set()
     for item in items:
-        if key(item) in keys:
+        if len(run) == size or key(item) in keys:
             yield run
             run, keys = [], set()
         run.append(item)

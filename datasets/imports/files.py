@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from datasets.decoding import EXTENSIONS
 
 _ANNOTATION_EXTENSIONS = {".jsonl", ".json"}
 #: What lies beside annotations in archives, and is none.
-_OTHER_DOCUMENTS = {"export.json", "metadata.json"}
+_OTHER_DOCUMENTS = {"export.json", "features.json", "metadata.json"}
 _PARTS = ("dump", "training", "validation")
 
 
@@ -72,17 +72,23 @@ def annotation_files(path: Path) -> list[FoundFile]:
         return [FoundFile(path.parent, path.name)]
     if not path.is_dir():
         raise NothingThere(f"There is no file or folder {path}.")
-    found = [
-        file
-        for file in _walk(path)
-        if file.extension in _ANNOTATION_EXTENSIONS and PurePosixPath(file.relative).name not in _OTHER_DOCUMENTS
-    ]
+    found = [file for file in _walk(path) if file.extension in _ANNOTATION_EXTENSIONS and not _is_other_document(file)]
     folders = tuple(f"{part}/annotations/" for part in _PARTS if (path / part / "annotations").is_dir())
     if folders:
         found = [file for file in found if file.name.startswith(folders)]
     if not found:
         raise NothingThere(f"There are no .jsonl or .json files in {path}.")
     return found
+
+
+def other_documents(files: Sequence[FoundFile]) -> list[FoundFile]:
+    """Those of `files` that came along with the annotations of an archive; none where there is nothing else."""
+    found = [file for file in files if _is_other_document(file)]
+    return found if len(found) < len(files) else []
+
+
+def _is_other_document(file: FoundFile) -> bool:
+    return PurePosixPath(file.relative).name in _OTHER_DOCUMENTS
 
 
 def _refuse(error: OSError) -> None:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import errno
 import logging
-import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from datasets.imports import policies, sessions
-from datasets.imports.account import Journal, Problem, Summary
+from datasets.imports import kept_files, policies, sessions
+from datasets.imports.account import Journal, Problem, Summary, quoted
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
-from datasets.imports.files import FoundFile
+from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
-from datasets.models import ImportJob
-from vi_portal.jobs.attempts import attempt
+from datasets.imports.tally import Tally
+from datasets.models import Dataset, ImportJob
+from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -34,28 +36,57 @@ _REHEARSED_UNTIL = 45
 
 def run(job_id: uuid.UUID, *, worker: str) -> None:
     """Do the import `job_id`, if it is still to be done. Never raises for what can befall an import."""
-    attempt(ImportJob, job_id, worker=worker, work=_import, expected=Rejected, reason=_reason)
+    if job := started(ImportJob, job_id, worker=worker):
+        do(job)
+
+
+def do(job: ImportJob) -> None:
+    """Do the import `job`, which was just started. Never raises for what can befall an import."""
+    attempt(job, work=_unless_deleted, expected=Rejected, reason=_reason)
+
+
+def _unless_deleted(job: ImportJob) -> None:
+    """The import, which ends when its dataset is deleted."""
+    try:
+        _import(job)
+    except Dataset.DoesNotExist as error:
+        raise Rejected("The dataset was deleted, so the import ended.") from error
 
 
 def _import(job: ImportJob) -> None:
-    progress = Progress(lambda _: lease.check())
+    def step(_: Progress) -> None:
+        tally.note()
+        lease.check()
+
+    progress, tally = Progress(step), Tally(job)
     lease = Lease(job, progress)
     problems: list[str] = []
-    with lease:
-        files = sessions.files_of(job.session)
-        if len(files) != job.files:
-            raise Rejected("The files of this import are no longer here. Send them again.")
-        left_out: list[str] = []
-        if not policies.is_lenient(job.session):
-            verdict = policies.judge(job.session, _rehearsed(job, files, progress))
-            files, left_out = verdict.accepted, verdict.left_out
-        problems.extend(left_out)
-        summary = _write(job, files, progress, problems)
-        lease.check()
-    results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
-    job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
-    shutil.rmtree(job.session.folder, ignore_errors=True)
+    with tally:
+        with lease:
+            files = _files(job)
+            if len(files) != job.files:
+                raise Rejected("The files of this import are no longer here. Send them again.")
+            others = other_documents(files)
+            files = [file for file in files if file not in others]
+            left_out = [f"{quoted(file.name)} goes with an export and holds no annotations." for file in others]
+            if not policies.is_lenient(job.session):
+                verdict = policies.judge(job.session, _rehearsed(job, files, progress))
+                files, left_out = verdict.accepted, left_out + verdict.left_out
+            problems.extend(left_out)
+            summary = _write(job, files, progress, problems, tally)
+            lease.check()
+        results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
+        job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
+    with suppress(StoreFailed):  # then the sweep removes them
+        kept_files.remove(job.session)
     log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
+
+
+def _files(job: ImportJob) -> list[FoundFile]:
+    try:
+        return sessions.files_of(job.session)
+    except FileNotFoundError:
+        return []
 
 
 def _rehearsed(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> list[Rehearsal]:
@@ -79,12 +110,15 @@ class _First:
         self.problem = self.problem or problem
 
 
-def _write(job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str]) -> Summary:
+def _write(
+    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], tally: Tally
+) -> Summary:
     def report(problem: Problem) -> None:
         if len(problems) < PROBLEMS_KEPT:
             problems.append(str(problem))
 
     journal = Journal(report)
+    tally.follow(journal.summary)
     progress.enter("Writing annotations", until=99, total=_size(files))
     AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
     return journal.summary
@@ -101,11 +135,10 @@ def _told(summary: Summary) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """The sentence for the row."""
-    if isinstance(error, Rejected):
+    if isinstance(error, Rejected | StoreFailed):
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."
     return (
-        "Something unexpected went wrong; the log has the details under this import's id. "
-        "What was written stays; import the files again, or tell your administrator."
+        "Something unexpected went wrong. What was written stays; import the files again, or tell your administrator."
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,16 +14,18 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 
-from datasets import names
+from datasets.imports import kept_files
 from datasets.imports.files import FoundFile
 from datasets.models import Dataset, ImportFile, ImportJob, ImportSession, Policy
 from datasets.uploads import bodies
 from datasets.uploads.bodies import BodyRefused
 from vi_portal.accounts.models import User
+from vi_portal.jobs.models import Refused
 
 #: A session is open for its files this long at most, whatever its client asks for.
 LONGEST = timedelta(hours=24)
 _COPIED = 1024 * 1024
+_BATCH = 500
 
 
 class SessionRefused(ValueError):
@@ -73,62 +73,62 @@ def open_session(
 
 def announce(session: ImportSession, files: Sequence[Announced]) -> list[ImportFile]:
     """Slots for `files`, in order; a file announced again gets its slot anew. Raises `SessionRefused`."""
-    _require_open(session)
-    slots = []
+    slots = [ImportFile(session=session, name=each.name, size=each.size, crc32c=each.crc32c) for each in files]
     with transaction.atomic():
-        for file in files:
-            changes = {"size": file.size, "crc32c": file.crc32c, "is_here": False}
-            slot, _ = ImportFile.objects.update_or_create(session=session, name=file.name, defaults=changes)
-            slots.append(slot)
-    return slots
+        _hold_open(session)
+        return ImportFile.objects.bulk_create(
+            slots,
+            batch_size=_BATCH,
+            update_conflicts=True,
+            unique_fields=["session", "name"],
+            update_fields=["size", "crc32c", "is_here"],
+        )
 
 
 def receive(slot: ImportFile, request: HttpRequest) -> None:
-    """Take the body of `request` as the file of `slot`. Raises `SessionRefused` or `BodyRefused`."""
+    """Take the body of `request` as the file of `slot`. Raises `SessionRefused`, `BodyRefused` or `StoreFailed`."""
     _require_open(slot.session)
-    path = path_of(slot)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.parent / f".{uuid.uuid4().hex}"
+    aside = kept_files.aside_of(slot)
     try:
         with aside.open("wb") as file:
             received = bodies.receive(request, file, size=slot.size, name=slot.name)
         if slot.crc32c is not None and received.crc32c != slot.crc32c:
             raise BodyRefused(400, f"The bytes of “{slot.name}” do not have the CRC32C announced. Send it again.")
-        aside.rename(path)
+        _keep(slot, aside)
     finally:
         aside.unlink(missing_ok=True)
-    ImportFile.objects.filter(pk=slot.pk).update(is_here=True)
 
 
 def add_file(session: ImportSession, name: str, file: IO[bytes]) -> None:
-    """Put a file that is at hand already into `session`."""
+    """Put a file that is at hand already into `session`. Raises `StoreFailed`."""
     slot = ImportFile.objects.create(session=session, name=name, size=0)
-    path = path_of(slot)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as copy:
-        shutil.copyfileobj(file, copy, _COPIED)
-        size = copy.seek(0, os.SEEK_END)
+    aside = kept_files.aside_of(slot)
+    try:
+        with aside.open("wb") as copy:
+            shutil.copyfileobj(file, copy, _COPIED)
+            size = copy.tell()
+        kept_files.keep(slot, aside)
+    finally:
+        aside.unlink(missing_ok=True)
     ImportFile.objects.filter(pk=slot.pk).update(size=size, is_here=True)
 
 
 def start(session: ImportSession) -> ImportJob:
     """All files are here: queue the job that reads them. Asked again, it is the same job. Raises `SessionRefused`."""
-    files = list(session.files.order_by("pk"))
-    missing = [file.name for file in files if not file.is_here]
-    if missing and session.inserted_at is None:
-        raise SessionRefused(
-            f"“{missing[0]}” was announced but has not arrived. Send it, then say again that all is here."
-        )
     with transaction.atomic():
         waiting = ImportSession.objects.filter(pk=session.pk, inserted_at=None, given_up="")
         if waiting.update(inserted_at=Now()):
+            files = _all_here(session)
+            size = sum(file.size for file in files)
             job = ImportJob.objects.create(
                 dataset_id=session.dataset_id,
                 user=session.user,
                 requested_by=session.user.display_name if session.user else "",
                 session=session,
                 files=len(files),
-                size=sum(file.size for file in files),
+                size=size,
+                workload=size,
+                large=size >= ImportJob.large_from,
             )
             transaction.on_commit(job.ring)
     session.refresh_from_db()
@@ -148,21 +148,55 @@ def give_up(session: ImportSession, *, reason: str) -> None:
     session.refresh_from_db()
 
 
+def cancel(session: ImportSession, *, by: str) -> None:
+    """End the session, or its job if that has begun; what was written stays. Raises `SessionRefused` if it is over."""
+    job = ImportJob.objects.filter(session=session).first()
+    if job is None:
+        give_up(session, reason="CancelledByUser")
+        return
+    try:
+        job.cancel(by=by)
+    except Refused as error:
+        raise SessionRefused("This import is over, so it cannot be cancelled.") from error
+
+
 def files_of(session: ImportSession) -> list[FoundFile]:
-    """The files of `session` that are here, in the order they were announced."""
-    slots = session.files.filter(is_here=True).order_by("pk")
-    return [FoundFile(path_of(slot).parent, path_of(slot).name) for slot in slots]
+    """The files of `session` that are here, in the order they were announced. Raises as `kept_files.fetched` does."""
+    return kept_files.fetched(list(session.files.filter(is_here=True).order_by("pk")))
 
 
-def path_of(slot: ImportFile) -> Path:
-    """Where the file of `slot` lies: under a safe name, in a folder of its own.
-
-    What is not called `.jsonl` is called `.json`, under which a reader looks for either.
+def _keep(slot: ImportFile, aside: Path) -> None:
+    """Let what arrived `aside` be the file of `slot`. Raises `StoreFailed`, or `SessionRefused` where it is not waited
+    for any more.
     """
-    name = names.member_name(slot.name)
-    if names.split_extension(name)[1].lower() not in (".json", ".jsonl"):
-        name = f"{name}.json"
-    return slot.session.folder / str(slot.pk) / name
+    on_store = kept_files.are_on_store()
+    if on_store:  # before anything is locked: a store takes its time
+        kept_files.keep(slot, aside)
+    with transaction.atomic():
+        _hold_open(slot.session)
+        # What was checked on the way is what was announced then.
+        announced = ImportFile.objects.filter(pk=slot.pk, size=slot.size, crc32c=slot.crc32c)
+        if not announced.update(is_here=True):
+            raise SessionRefused(f"“{slot.name}” was announced anew while it was being sent. Send it again.")
+        if not on_store:
+            kept_files.keep(slot, aside)
+
+
+def _all_here(session: ImportSession) -> list[ImportFile]:
+    """The files of `session`. Raises `SessionRefused` where one has not arrived."""
+    files = list(session.files.order_by("pk"))
+    missing = next((file.name for file in files if not file.is_here), None)
+    if missing is not None:
+        raise SessionRefused(
+            f"“{missing}” was announced but has not arrived. Send it, then say again that all is here."
+        )
+    return files
+
+
+def _hold_open(session: ImportSession) -> None:
+    """Keep `session` from beginning, or ending, until the transaction is over. Raises `SessionRefused`."""
+    held = ImportSession.objects.select_for_update().filter(pk=session.pk).first()
+    _require_open(held or session)
 
 
 def _require_open(session: ImportSession) -> None:

@@ -48,7 +48,8 @@ class Asset(models.Model):
 
     `filename` is what the user calls it, any text at all. `member_name` is what archives call it: safe, and
     unique in the dataset without regard to case. `flaw` says why the image cannot be decoded, if so. `file`
-    is the storage key of the uploaded bytes, empty when they are not here.
+    is the storage key of the uploaded bytes, empty when they are not here. `custom_metadata` is what programs keep
+    with it, texts, numbers and truth values by key; None is like none.
     """
 
     dataset = models.ForeignKey("Dataset", models.CASCADE, related_name="assets", db_index=False)
@@ -65,6 +66,8 @@ class Asset(models.Model):
     mime_type = models.CharField(max_length=100, blank=True, editable=False)
     exif_orientation = models.PositiveSmallIntegerField(default=1, editable=False)
     flaw = models.CharField(max_length=500, blank=True, editable=False)
+    # With a default, a large table would be copied when the column is added.
+    custom_metadata = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

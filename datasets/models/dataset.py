@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -26,6 +27,7 @@ from vi_portal.accounts.models import Organization, User
 _BATCH = 500
 #: How many names one query looks for: three for each asset of a batch.
 _LOOKED_UP = 3 * _BATCH
+_RENDERED = ("contents", "contents_normalized", "labels", "flawed", "updated_at")
 
 
 class DatasetType(models.TextChoices):
@@ -84,7 +86,7 @@ class DatasetManager(models.Manager["Dataset"]):
 
 
 class Dataset(models.Model):
-    """A named set of assets whose annotations are all of one type.
+    """A named set of assets whose annotations are all of one type. `attributes` are texts that programs keep with it.
 
     A deleted dataset keeps its row, seen by `everything` alone, until nothing refers to it any more: an archive
     that was exported before stays until it expires.
@@ -95,6 +97,7 @@ class Dataset(models.Model):
     name = models.CharField(max_length=200)
     type = models.CharField(max_length=20, choices=DatasetType.choices)
     description = models.TextField(blank=True)
+    attributes = models.JSONField(default=dict, blank=True, editable=False)
     revision = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -119,6 +122,16 @@ class Dataset(models.Model):
         return reverse("dataset", args=[self.pk])
 
     # Mutators
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """A transaction that no other writer to this dataset is in meanwhile; what is read in it stays true to its end.
+
+        Raises `DoesNotExist` where the dataset was deleted.
+        """
+        with transaction.atomic():
+            Dataset.objects.select_for_update().get(pk=self.pk)
+            yield
 
     def add_assets(self, new_assets: Sequence[NewAsset]) -> list[Asset]:
         """Store `new_assets`, in order, each under a member name of its own in any archive of this dataset."""
@@ -161,9 +174,9 @@ class Dataset(models.Model):
             self.touch()
 
     def rename_asset(self, asset: Asset, filename: str) -> None:
-        """Call `asset` by another name, in archives as well."""
-        with transaction.atomic():
-            Dataset.objects.select_for_update().get(pk=self.pk)
+        """Call `asset` by another name, in archives as well. Raises `DoesNotExist` where it was deleted."""
+        with self.in_turn():
+            asset.refresh_from_db()  # it may have another image by now
             name = names.member_name(filename)
             others = self.assets.exclude(pk=asset.pk)
             if others.filter(member_key=names.collision_key(name)).exists():
@@ -172,12 +185,22 @@ class Dataset(models.Model):
             asset.save()
             self.touch()
 
+    def keep_metadata(self, asset: Asset, custom_metadata: dict[str, Any]) -> None:
+        """Let programs find `custom_metadata` with `asset`, in place of what was there."""
+        asset.custom_metadata = custom_metadata
+        with transaction.atomic():
+            asset.save(update_fields=["custom_metadata", "updated_at"])
+            self.touch()
+
     def rewrite_annotation(self, annotation: Annotation, contents: Contents) -> None:
-        """Let `annotation` say something else. Raises `WrongContentsType` or `contents.ContentsError`."""
+        """Let `annotation`, which was read `in_turn`, say something else.
+
+        Raises `WrongContentsType` or `contents.ContentsError`.
+        """
         self._check_type(contents)
         annotation.render(contents, width=annotation.asset.width, height=annotation.asset.height)
         with transaction.atomic():
-            annotation.save()
+            annotation.save(update_fields=_RENDERED)
             self.touch()
 
     def touch(self) -> None:

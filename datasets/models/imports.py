@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from datasets.models.ingestion import IngestionSession
 from vi_portal.accounts.models import User
-from vi_portal.jobs.models import ACTIVE, Job
+from vi_portal.jobs.models import ACTIVE, Job, Refused, State
+from vi_portal.s3 import is_due, store_of
 
 
 class Policy(models.TextChoices):
@@ -86,11 +87,19 @@ class ImportFile(models.Model):
         return self.name
 
 
+class ImportJobQuerySet(models.QuerySet["ImportJob"]):
+    def named(self) -> ImportJobQuerySet:
+        """With the name of the first file of each."""
+        files = ImportFile.objects.filter(session=models.OuterRef("session"), is_here=True).order_by("pk")
+        return self.annotate(first_file=models.Subquery(files.values("name")[:1]))
+
+
 class ImportJob(Job):
     """The reading of one session's files. `summary` counts what became of what was read; `problems` has the first few
     sentences about what could not be used."""
 
     task_name = "datasets.run_import"
+    large_from = 16 * 1024 * 1024  # bytes
 
     dataset = models.ForeignKey("datasets.Dataset", models.CASCADE, related_name="imports", db_index=False)
     session = models.OneToOneField(ImportSession, models.CASCADE, related_name="job")
@@ -98,6 +107,8 @@ class ImportJob(Job):
     size = models.PositiveBigIntegerField(default=0)
     summary = models.JSONField(default=dict)
     problems = models.JSONField(default=list)
+
+    objects = ImportJobQuerySet.as_manager()
 
     class Meta(Job.Meta):
         indexes: ClassVar = [
@@ -107,6 +118,18 @@ class ImportJob(Job):
 
     def __str__(self) -> str:
         return f"Import of {self.files} files into {self.dataset}"
+
+    def tell(self, summary: dict[str, Any]) -> None:
+        """Show in the row what this attempt has written so far, even if it was cancelled meanwhile."""
+        ours = Q(state=State.RUNNING, lease_token=self.lease_token) | Q(cancelled=True, attempts=self.attempts)
+        ImportJob.objects.filter(ours, pk=self.pk).update(summary=summary)
+
+    def discard(self) -> None:
+        """Remove the row of an import that is over; what it wrote stays. Raises `Refused` while it is active."""
+        over = ImportJob.objects.filter(pk=self.pk).exclude(state__in=ACTIVE)
+        removed, _ = ImportSession.objects.filter(job__in=over).delete()
+        if not removed:
+            raise Refused(f"Import {self.pk} is in progress, or already gone.")
 
     @classmethod
     def discard_leftovers(cls) -> None:
@@ -119,13 +142,22 @@ class ImportJob(Job):
 
 
 def _discard_read_files() -> None:
-    """Folders first, rows after: a folder is never seen without the row that made it."""
+    """Files first, rows after: a file is never seen without the row that made it."""
     root = Path(settings.UPLOAD_DIR)
     folders = {folder.name: folder for folder in root.iterdir() if folder.is_dir()} if root.is_dir() else {}
     needed = _sessions_to_keep(list(folders))
     for name, folder in folders.items():
         if name not in needed:
             shutil.rmtree(folder, ignore_errors=True)
+    store = store_of("uploads")
+    if store is None or not is_due(store):
+        return
+    for kind in ("default", "uploads"):
+        if place := store_of(kind):
+            place.abort_stale_uploads()
+    found = [file.name for file in store.listing()]
+    needed = _sessions_to_keep(list({name.partition("/")[0] for name in found}))
+    store.delete_all(name for name in found if name.partition("/")[0] not in needed)
 
 
 def _sessions_to_keep(names: list[str]) -> set[str]:

@@ -92,7 +92,8 @@ class IngestionSession(models.Model):
 
 
 class IngestionSlot(models.Model):
-    """A place for one image: what was announced, and what became of it. `size` in bytes; `crc32c` signed."""
+    """A place for one image: what was announced, and what became of it. `size` in bytes; `crc32c` signed;
+    `custom_metadata` is for the asset, None where nothing was said about it."""
 
     session = models.ForeignKey(IngestionSession, models.CASCADE, related_name="slots", db_index=False)
     filename = models.CharField(max_length=1024)
@@ -100,6 +101,7 @@ class IngestionSlot(models.Model):
     mime = models.CharField(max_length=255, blank=True)
     size = models.PositiveBigIntegerField()
     crc32c = models.IntegerField(null=True)
+    custom_metadata = models.JSONField(null=True)
     state = models.CharField(max_length=10, choices=SlotState.choices, default=SlotState.WAITING)
     code = models.CharField(max_length=20, blank=True)
     reason = models.CharField(max_length=500, blank=True)
@@ -114,8 +116,11 @@ class IngestionSlot(models.Model):
         return self.filename
 
     def settle(self, *, code: str = "", reason: str = "") -> None:
-        """Note what became of the image: stored, or refused with `code`."""
+        """Note what became of the image: stored, or refused with `code`. One that is stored stays so."""
         state = SlotState.REFUSED if code else SlotState.STORED
-        IngestionSlot.objects.filter(pk=self.pk).update(state=state, code=code, reason=reason[:500])
+        slot = IngestionSlot.objects.filter(pk=self.pk)
+        if code:  # it may have been sent twice at once
+            slot = slot.exclude(state=SlotState.STORED)
+        slot.update(state=state, code=code, reason=reason[:500])
         self.session.heard_from()
         self.refresh_from_db()

@@ -42,6 +42,7 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
         "datasets": datasets[:SIDEBAR_DATASETS],
         "dataset": dataset,
         "at_explorer": place == "explorer",
+        "at_queue": place == "queue",
         "at_keys": place in ("secret-keys", "revoke-key"),
     }
 

@@ -7,7 +7,7 @@ changes, and no annotation is lost, however the sender wished replaced images to
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import IO, Literal, TypeAlias
+from typing import IO, Any, Literal, TypeAlias
 
 from django.db import transaction
 
@@ -59,11 +59,18 @@ class Refused(Exception):
 
 
 def take_image(
-    dataset: Dataset, file: IO[bytes], *, filename: str, declared: str = "", keep_linked: bool = True
+    dataset: Dataset,
+    file: IO[bytes],
+    *,
+    filename: str,
+    declared: str = "",
+    keep_linked: bool = True,
+    custom_metadata: dict[str, Any] | None = None,
 ) -> tuple[Asset, Outcome]:
     """Store the image in the seekable `file` as the asset `filename`; `declared` is the type its sender gives it.
 
-    `keep_linked` keeps the annotations of an asset whose image is replaced. Raises `Refused`, and
+    `keep_linked` keeps the annotations of an asset whose image is replaced. `custom_metadata`, if not None, takes the
+    place of what was kept with the asset. Raises `Refused`, and
     `Dataset.DoesNotExist` when the dataset was deleted meanwhile; then nothing is stored.
     """
     try:
@@ -73,7 +80,10 @@ def take_image(
         raise Refused(code, str(error)) from error
     try:
         _check(facts, filename, declared)
-        asset, outcome, replaced = _settle(dataset, facts, filename, keep_linked=keep_linked)
+        with transaction.atomic():
+            asset, outcome, replaced = _settle(dataset, facts, filename, keep_linked=keep_linked)
+            if custom_metadata is not None and asset.custom_metadata != custom_metadata:
+                dataset.keep_metadata(asset, custom_metadata)
     except BaseException:
         images.discard_image(facts.file)
         raise
@@ -101,9 +111,7 @@ def _check(facts: ImageFacts, filename: str, declared: str) -> None:
 
 def _settle(dataset: Dataset, facts: ImageFacts, filename: str, *, keep_linked: bool) -> tuple[Asset, Outcome, str]:
     """The rows, and the file that nobody names any more."""
-    with transaction.atomic():
-        # Two uploads into one dataset take turns, so that one name does not become two assets.
-        Dataset.objects.select_for_update().get(pk=dataset.pk)
+    with dataset.in_turn():  # so that one name does not become two assets
         called = list(dataset.assets.filter(filename=filename).order_by("pk"))
         for asset in called:
             if asset.file and asset.sha256 == facts.sha256:

@@ -11,8 +11,6 @@ import google_crc32c
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
-from vi_portal.api.draining import drain
-
 _PIECE = 256 * 1024
 _SIGN_OF_LIFE_SECONDS = 5.0
 
@@ -48,10 +46,8 @@ def receive(
     """
     length = _length(request)
     if length > settings.UPLOAD_MAX_MB * 2**20:
-        drain(request)
         raise WrongSize(413, f"“{name}” is larger than {settings.UPLOAD_MAX_MB} MiB, the most this portal takes.")
     if length != size:
-        drain(request)
         raise WrongSize(400, f"“{name}” was announced with {size} bytes, but {length} were sent. Send the file meant.")
     received, crc, told_at = 0, 0, time.monotonic()
     try:

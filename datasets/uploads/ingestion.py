@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -21,13 +22,15 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """One image to come: `size` in bytes, `crc32c` signed, None where the sender did not compute it."""
+    """One image to come: `size` in bytes, `crc32c` signed, None where the sender did not compute it. `custom_metadata`
+    is for the asset; None leaves that of an asset as it is."""
 
     filename: str
     size: int
     mime: str = ""
     kind: str = "Image"
     crc32c: int | None = None
+    custom_metadata: dict[str, Any] | None = None
 
 
 def open_session(
@@ -47,6 +50,7 @@ def open_session(
                     mime=each.mime,
                     size=each.size,
                     crc32c=each.crc32c,
+                    custom_metadata=each.custom_metadata,
                 )
                 for each in announced
             ),
@@ -62,8 +66,7 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
     What arrives other than announced raises `BodyRefused` as well, and may be sent again while the session is open.
     An image that is refused for what it is does not: it arrived, and would be refused again.
     """
-    if not slot.session.is_open:
-        raise BodyRefused(409, f"The upload session is over, so “{slot.filename}” came too late. Start another.")
+    _require_open(slot)
     if slot.state == SlotState.STORED:
         raise BodyRefused(409, f"“{slot.filename}” is already here.")
     with tempfile.TemporaryFile(dir=_folder()) as file:
@@ -77,6 +80,8 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
             code = Code.BAD_SIZE if isinstance(refusal, WrongSize) else Code.CORRUPT
             slot.settle(code=code, reason=refusal.message)
             raise
+        slot.session.refresh_from_db()  # it may have ended while the image was on its way
+        _require_open(slot)
         try:
             arrival.take_image(
                 slot.session.dataset,
@@ -84,12 +89,19 @@ def fill(slot: IngestionSlot, request: HttpRequest) -> IngestionSlot:
                 filename=slot.filename,
                 declared=slot.mime,
                 keep_linked=slot.session.keep_linked,
+                custom_metadata=slot.custom_metadata,
             )
         except arrival.Refused as refused:
             slot.settle(code=refused.code, reason=refused.message)
         else:
             slot.settle()
     return slot
+
+
+def _require_open(slot: IngestionSlot) -> None:
+    """Raise `BodyRefused` where the session of `slot` is over."""
+    if not slot.session.is_open:
+        raise BodyRefused(409, f"The upload session is over, so “{slot.filename}” came too late. Start another.")
 
 
 def _folder() -> Path:

@@ -18,7 +18,7 @@ from datasets.filters import AssetFilter
 from datasets.models import Asset, Dataset, DatasetType
 from datasets.templatetags.portal import ORGANIZATION_KEY
 from datasets.views.access import dataset_to_see, may_edit
-from datasets.views.sheet import latest_texts, sheet_of
+from datasets.views.sheet import latest_texts, pairs_of, sheet_of
 from datasets.views.tiles import tiles
 from vi_portal.accounts.models import Organization
 from vi_portal.accounts.requests import SignedInRequest
@@ -60,6 +60,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
         "labels": statistics.labels_of(dataset),
         "categories": statistics.categories_of(dataset),
         "images": statistics.images_of(dataset),
+        "attributes": pairs_of(dataset.attributes),
         "preview": dataset.assets.order_by("pk")[:PREVIEW_SIZE],
         "texts": latest_texts(dataset, count=TEXTS_SIZE) if dataset.type == DatasetType.FREEFORM else [],
     }
@@ -106,6 +107,7 @@ def asset(request: SignedInRequest, pk: UUID, uid: str) -> HttpResponse:
         "may_edit": may_edit(request, dataset),
         "asset": asset,
         "sheet": sheet_of(asset, ranked=ranked),
+        "metadata": pairs_of(asset.custom_metadata),
         "filter": chosen,
         "previous": passing.filter(pk__lt=asset.pk).order_by("-pk").first(),
         "next": passing.filter(pk__gt=asset.pk).order_by("pk").first(),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from datasets import removal, statistics
 from datasets.views.access import dataset_to_edit
+from datasets.views.browsing import PREVIEW_SIZE
 from vi_portal.accounts.requests import SignedInRequest
 
 
@@ -20,7 +21,12 @@ def delete_dataset(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     """The question whether, and the deletion."""
     dataset = dataset_to_edit(request, pk)
     if request.method != "POST":
-        context = {"dataset": dataset, "tab": "overview", "counts": statistics.counts_of([dataset])[dataset.pk]}
+        context = {
+            "dataset": dataset,
+            "tab": "overview",
+            "counts": statistics.counts_of([dataset])[dataset.pk],
+            "preview": dataset.assets.order_by("pk")[:PREVIEW_SIZE],
+        }
         return render(request, "datasets/delete_dataset.html", context)
     removal.remove_dataset(dataset, by=request.user.display_name)
     messages.success(request, f"“{dataset.name}” was deleted.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from datasets import drawing
@@ -81,6 +81,12 @@ def sheet_of(asset: Asset, *, ranked: Sequence[str] = ()) -> Sheet:
     for annotation, contents in rows:
         sheet.entries.append(_entry(annotation, contents, asset, tone_of, len(sheet.groups) + 1))
     return sheet
+
+
+def pairs_of(kept: Mapping[str, object] | None) -> list[tuple[str, str]]:
+    """What programs keep with an asset or a dataset, in words, by key."""
+    words = {True: "true", False: "false"}
+    return [(key, words[v] if isinstance(v, bool) else str(v)) for key, v in sorted((kept or {}).items())]
 
 
 @dataclass(frozen=True, slots=True)

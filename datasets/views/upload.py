@@ -5,9 +5,9 @@ The form works by itself; the script beside it sends the same form in small piec
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,18 +15,20 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from datasets.imports import sessions
 from datasets.imports.sessions import Policies
-from datasets.models import Dataset, ImportJob
+from datasets.models import Dataset
 from datasets.uploads import arrival
 from datasets.views.access import dataset_to_edit
 from vi_portal.accounts.models import User
 from vi_portal.accounts.requests import SignedInRequest
-from vi_portal.jobs.models import Refused
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
 
 _ANNOTATIONS = (".json", ".jsonl")
 _SENTENCES: dict[arrival.Outcome, str] = {
@@ -60,17 +62,6 @@ def upload(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "datasets/upload.html", context | {"outcomes": outcomes, "is_answer": True})
 
 
-@require_POST
-def cancel_import(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
-    """Stop an import. What it wrote so far stays."""
-    visible = ImportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user))
-    job = get_object_or_404(visible, pk=pk)
-    dataset = dataset_to_edit(request, job.dataset_id)
-    with suppress(Refused):  # it was over already, and its row says how
-        job.cancel(by=request.user.display_name)
-    return redirect(reverse("annotations", args=[dataset.pk]))
-
-
 def _taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, user: User) -> list[Outcome]:
     """Take in each of `files`; the annotation files become one job."""
     if not files:
@@ -94,6 +85,9 @@ def _image_taken(dataset: Dataset, file: UploadedFile[Any], name: str) -> Outcom
         asset, outcome = arrival.take_image(dataset, file, filename=name, keep_linked=True)
     except arrival.Refused as refused:
         return Outcome(name, "bad", refused.message)
+    except StoreFailed as error:
+        log.warning("An image could not be stored: %s", error)
+        return Outcome(name, "bad", f"It could not be stored. {error}")
     picture = f"{reverse('thumbnail', args=[dataset.pk, asset.uid])}?v={asset.sha256[:12]}"
     return Outcome(name, "good", _SENTENCES[outcome], asset.get_absolute_url(), picture)
 
@@ -107,7 +101,12 @@ def _annotations_taken(dataset: Dataset, files: Sequence[UploadedFile[Any]], *, 
             outcomes.append(Outcome(name, "bad", "Another file of this name was sent with it. Send it by itself."))
             continue
         names.add(name)
-        sessions.add_file(session, name, file)
+        try:
+            sessions.add_file(session, name, file)
+        except StoreFailed as error:
+            log.warning("The files of an import could not be stored: %s", error)
+            sessions.give_up(session, reason="UserUploadErrored")
+            return [Outcome(name, "bad", f"It could not be stored, so nothing was imported. {error}")]
         told = "Being imported; the job history on the Annotations tab says how far it is."
         outcomes.append(Outcome(name, "good", told, history))
     sessions.start(session)

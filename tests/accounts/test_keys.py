@@ -64,11 +64,13 @@ def test_the_page_says_what_a_key_may(as_ana: Client, ana: User) -> None:
     make(as_ana, ana.memberships.get(), name="All")
     make(as_ana, ana.memberships.get(), name="Reader", read_only="on")
     page = as_ana.get(PAGE).content.decode()
-    assert "a read-only key may look and export, and change nothing" in page
-    assert [may for may in ("All that you may", "Look and export") if f">{may}<" in page] == [
-        "All that you may",
-        "Look and export",
-    ]
+    assert "a read-only key may look, export where you may, and change nothing" in page
+    assert re.findall(r'data-label="May" class="brief">([^<]+?)\s*<', page) == ["Look and export", "All that you may"]
+
+
+def test_the_key_of_who_may_not_export_does_not_promise_it(as_ben: Client, ben: User) -> None:
+    make(as_ben, ben.memberships.get(), read_only="on")
+    assert re.findall(r'data-label="May" class="brief">([^<]+?)\s*<', as_ben.get(PAGE).content.decode()) == ["Look"]
 
 
 def test_nobody_makes_a_key_in_an_organization_of_others(as_ana: Client, chloe: User) -> None:

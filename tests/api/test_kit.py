@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from django.test import Client
 from tests import cast
 from vi_portal.accounts.models import Membership, Organization, Role, SecretKey, User
 from vi_portal.api.request_ids import RequestIdFilter
+from vi_portal.api.schemas import WireSchema
 
 
 def key_of(user: User, *, read_only: bool = False) -> tuple[SecretKey, str]:
@@ -31,6 +35,12 @@ def message(response: Any) -> str:
     assert name == "message"
     assert text.endswith(".")
     return str(text)
+
+
+def schemas_below(schema: type[WireSchema]) -> Iterator[type[WireSchema]]:
+    for each in schema.__subclasses__():
+        yield each
+        yield from schemas_below(each)
 
 
 def test_a_key_opens_its_own_organization(ana: User, acme: Organization) -> None:
@@ -166,6 +176,12 @@ def test_the_document_and_its_page_are_there_and_the_policy_is_looser_on_that_pa
     assert "/workspaces/{organization_id}" in document["paths"]
     assert "unsafe-inline" in client.get("/api/docs")["Content-Security-Policy"]
     assert "unsafe-inline" not in as_ana.get("/")["Content-Security-Policy"]
+
+
+def test_the_document_tells_of_every_schema_under_a_name_of_its_own() -> None:
+    import_module("vi_portal.routes")  # which knows them all
+    named = Counter(schema.__name__ for schema in schemas_below(WireSchema))
+    assert [name for name, count in named.items() if count > 1] == []
 
 
 def test_a_viewer_has_a_viewers_rights(acme: Organization) -> None:

@@ -164,7 +164,6 @@ def test_what_is_no_image_is_refused_and_not_stored(valves: Dataset, content: by
     assert not list((tmp_path / "media").rglob("*.*"))
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(20_001, 10_000), (60_000, 30_000)])
 def test_a_bomb_is_refused_with_a_sentence(valves: Dataset, size: tuple[int, int]) -> None:
     header = bytearray(encoded("BMP", size=(1, 1)))

@@ -35,27 +35,17 @@ BROKEN = {
 #: What may stand anywhere in a body, or in its place.
 STRANGE: list[Any] = [
     None,
-    True,
     -1,
-    2**63,
     10**400,
     1e308,
     float("nan"),
-    float("-inf"),
     "",
-    "\x00",
     "a\x00b",
     "\ud800",
     "x" * 5000,
-    "\u202egpj.exe",
-    [],
-    {},
     [[]],
-    {"\x00": "\x00"},
-    {"\ud800": "\ud800"},
-    {"$in": ["\x00"]},
+    {"\ud800": "\x00"},
     json.loads('{"a":' * 300 + "1" + "}" * 300),
-    json.loads("[" * 300 + "]" * 300),
 ]
 
 
@@ -180,11 +170,11 @@ def test_headers_that_make_no_sense_do_no_harm(acmes: Place, ana: User) -> None:
     caller = Caller(ana)
     for operation in operations():
         for header in ("Organization-Id", "If-Match", "Range", "X-Request-Id", "Host"):
-            for value in ("\x00", "ÿ" * 300):
-                with undone():
-                    answer = operation.call(caller.client, acmes.ids_for(operation.path), headers={header: value})
-                assert answer.status_code in (200, 201, 204, 400, 403, 404, 412), f"{operation}, {header}: {value!r}"
-                assert answer.status_code < 300 or message(answer)
+            with undone():
+                given = {header: "\x00" + "ÿ" * 300}
+                answer = operation.call(caller.client, acmes.ids_for(operation.path), headers=given)
+            assert answer.status_code in (200, 201, 204, 400, 403, 404, 412), f"{operation}, {header}"
+            assert answer.status_code < 300 or message(answer)
 
 
 def test_an_address_that_is_not_there_is_told_in_the_one_shape(db: None, client: Client) -> None:

@@ -125,6 +125,7 @@ def test_nothing_that_goes_wrong_repeats_a_key_or_a_link(
             web.ask("POST", datasets, headers=key, body=json.dumps({"name": text, "type": text}).encode()),
             web.ask("POST", datasets, headers=key, body=f'{{"name": "{text}'.encode()),
             web.ask("POST", datasets, headers=key, body=(text * 40_000).encode()),
+            web.ask("POST", datasets, body=(text * 40_000).encode()),
             web.ask("PUT", f"{slot.address(acmes.ids)}?{credential}", body=text.encode()),
             web.ask("PUT", f"/api/uploads/images/9{acmes.ids['images/{slot_id}']}?{credential}"),
             web.ask("GET", f"{slot.address(acmes.ids)}?{credential}"),

@@ -7,6 +7,7 @@ a broker of its own as well, where CELERY_BROKER_URL names a server.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -37,17 +38,38 @@ CHROMIUM_OPTIONS = [
 ]
 
 
+class Commands:
+    """A program that runs commands of `manage.py`; started by `_commands`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, *arguments: str) -> str:
+        """What `manage.py` prints for `arguments`; it must go well."""
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None
+        assert answers is not None
+        asked.write(json.dumps(arguments) + "\n")
+        asked.flush()
+        answer = answers.readline()
+        assert answer, "The program ended; what it printed says why."
+        well, printed, complained = json.loads(answer)
+        assert well, complained
+        return str(printed)
+
+
 @dataclass(frozen=True)
 class Portal:
-    """A running portal: its address, its folder, the process that supervises it."""
+    """A running portal: its address, its folder, the process that supervises it, and one beside it for commands."""
 
     url: str
     folder: Path
     process: subprocess.Popen[str]
+    commands: Commands
 
     def manage(self, *arguments: str) -> str:
         """What `manage.py` prints for `arguments`."""
-        return _manage(self.folder, *arguments)
+        return self.commands.run(*arguments)
 
     def import_bccd(self) -> None:
         """A real dataset, twice: 364 assets with boxes, and with questions; a few of them with their image."""
@@ -75,15 +97,31 @@ class Portal:
 @contextmanager
 def running_portal(folder: Path) -> Iterator[Portal]:
     """A portal with the demo in it, over an empty folder, for as long as the block runs."""
-    with _own_database(folder), _serving(folder) as portal:
-        yield portal
+    with _own_database(folder), _commands(folder) as commands:
+        commands.run("migrate", "--verbosity", "0")
+        commands.run("collectstatic", "--no-input", "--verbosity", "0")
+        commands.run("seed_demo", "--password", PASSWORD)
+        with _served(folder) as (url, process):
+            yield Portal(url, folder, process, commands)
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[Portal]:
-    _manage(folder, "migrate", "--verbosity", "0")
-    _manage(folder, "collectstatic", "--no-input", "--verbosity", "0")
-    _manage(folder, "seed_demo", "--password", PASSWORD)
+def _commands(folder: Path) -> Iterator[Commands]:
+    """One program for all commands over the portal in `folder`: to start Django costs more than most of them."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.e2e.commands"],
+        cwd=ROOT,
+        env=environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Commands(process)
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address at which the portal in `folder` answers, and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -96,10 +134,10 @@ def _serving(folder: Path) -> Iterator[Portal]:
             stderr=subprocess.STDOUT,
             text=True,
         )
-    portal = Portal(f"http://127.0.0.1:{port}", folder, process)
+    url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_well(portal)
-        yield portal
+        _wait_until_well(url, process, folder / "serve.log")
+        yield url, process
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
@@ -160,31 +198,17 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {"DATA_DIR": str(folder), "HTTPS": "off", "JOB_SWEEP_SECONDS": "1", "TENSORFLOW_WARM_UP": "off"}
 
 
-def _manage(folder: Path, *arguments: str) -> str:
-    run = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
-def _wait_until_well(portal: Portal) -> None:
+def _wait_until_well(url: str, process: subprocess.Popen[str], log: Path) -> None:
     deadline = time.monotonic() + 60
-    while not _is_well(portal):
-        log = (portal.folder / "serve.log").read_text()
-        assert portal.process.poll() is None, log
-        assert time.monotonic() < deadline, log
+    while not _is_well(url):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
 
 
-def _is_well(portal: Portal) -> bool:
+def _is_well(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{portal.url}/healthz", timeout=10):
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10):
             return True
     except OSError:
         return False

@@ -27,6 +27,7 @@ def open_annotations(page: Page, dataset: str) -> None:
     open_dataset(page, dataset)
     page.get_by_role("navigation", name="Dataset").get_by_role("link", name="Annotations").click()
     expect(page.get_by_role("heading", name="Annotation Job History")).to_be_visible()
+    page.wait_for_load_state()  # a link that is followed before the scripts are there leads to a page, not to a dialog
 
 
 def newest(page: Page) -> Locator:
@@ -35,6 +36,7 @@ def newest(page: Page) -> Locator:
 
 def start_export(page: Page, **choices: str | bool) -> None:
     """Open the dialog, choose, and send it off: format, images, normalized, ratio, seed."""
+    page.wait_for_load_state()
     page.get_by_role("main").get_by_role("link", name="Export", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()

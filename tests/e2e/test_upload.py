@@ -67,6 +67,10 @@ def test_dropped_files_are_sent_and_the_history_follows(page: Page, empty: str) 
     expect(row).to_contain_text("Import")
     expect(row).to_contain_text("Finished")
     expect(row).to_contain_text("1 annotation")
+    expect(page.get_by_text("there is nothing to export")).to_have_count(0)
+    row.get_by_role("link", name="Delete this import").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("No exports yet")).to_be_visible()
 
 
 def test_the_form_works_without_a_script(plain_page: Page, empty: str, files: list[Path]) -> None:
@@ -83,7 +87,7 @@ def test_the_form_works_without_a_script(plain_page: Page, empty: str, files: li
 def test_a_dataset_is_deleted_after_a_question(page: Page, empty: str) -> None:
     page.goto(f"{empty}/")
     page.get_by_role("link", name="Delete this dataset").click()
-    expect(page.get_by_text("With it go 0 assets")).to_be_visible()
+    expect(page.get_by_text("It is empty: no assets, no annotations.")).to_be_visible()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("was deleted.")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Explorer")

@@ -49,12 +49,15 @@ def test_a_queued_job_tells_its_position(valves: Dataset, ana: User) -> None:
     make_job(valves)
     make_job(valves)
     row = row_of(valves, ana)
-    assert (row.job.status, row.detail) == ("In Progress", "Queued, position 2")
+    assert (row.job.status, row.detail) == ("In Progress", "Position 2. No worker is running")
+    Worker.sign_in("w1")
+    assert row_of(valves, ana).detail == "Position 2. Waiting for a worker: 1 export is ahead"
 
 
 def test_a_job_queued_again_says_why(valves: Dataset, ana: User) -> None:
     make_job(valves, attempts=1, percent=40)
-    assert row_of(valves, ana).detail == "Queued again, after its worker was lost, position 1"
+    Worker.sign_in("w1")
+    assert row_of(valves, ana).detail == "Its worker was lost, so it starts again. Position 1. Waiting for a worker"
 
 
 def test_a_running_job_tells_phase_and_percent(valves: Dataset, ana: User) -> None:
@@ -260,8 +263,45 @@ def test_positions_are_those_of_the_queue(valves: Dataset, ana: User, acme: Orga
     membership = Membership.objects.get(user=ana)
     rows = [row for row in history(valves, membership, page=None).rows if row.job.state == "queued"]
     line = list(ExportJob.objects.filter(state="queued").order_by("created_at", "pk").values_list("pk", flat=True))
-    assert [row.position for row in rows] == [line.index(row.job.pk) + 1 for row in rows]
-    assert len({row.position for row in rows}) == 3
+    assert [row.detail.split(".")[0] for row in rows] == [f"Position {line.index(row.job.pk) + 1}" for row in rows]
+    assert len(rows) == 3
+
+
+def waits(dataset: Dataset, viewer: User, user: User | None = None, **columns: Any) -> str:
+    """What the row of a new waiting export of `user` tells `viewer`, on one slot that is taken or free."""
+    make_job(dataset, user, **columns)
+    return row_of(dataset, viewer).detail
+
+
+def test_who_waits_for_a_job_of_their_own_is_told(valves: Dataset, ana: User, ben: User) -> None:
+    Worker.sign_in("w1")
+    make_running(valves, ana, worker="w1", percent=2)
+    assert waits(valves, ana, ana) == "Position 1. Waiting: your other export runs first"
+    assert waits(valves, ana, ana) == "Position 2. Waiting: your other jobs (2 exports) run first"
+    assert row_of(valves, ben).detail == "Position 2. Waiting: Ana’s other jobs (2 exports) run first"
+    assert waits(valves, ben, ben) == "Position 1. Waiting for a worker: 1 export is ahead"
+
+
+def test_a_large_job_is_told_why_a_free_slot_is_not_for_it(valves: Dataset, ana: User, ben: User) -> None:
+    Worker.sign_in("w1", slots=2)
+    make_running(valves, ana, worker="w1", percent=2, large=True)
+    told = "Position 1. Waiting: one large job runs at a time, so that small ones need not wait long"
+    assert waits(valves, ben, ben, large=True) == told
+
+
+def test_what_is_still_to_come_is_told_where_there_is_a_basis(valves: Dataset, ana: User, ben: User) -> None:
+    Worker.sign_in("w1")
+    now = timezone.now()
+    make_running(valves, ana, worker="w1", percent=50, started_at=now - timedelta(minutes=3), workload=60_000)
+    assert row_of(valves, ana).detail == "Writing annotations, 50%, about 3 min left"
+    assert waits(valves, ben, ben) == "Position 1. Waiting for a worker: 1 export is ahead, about 3 min"
+
+
+def test_nothing_is_told_without_a_basis(valves: Dataset, ana: User, ben: User) -> None:
+    Worker.sign_in("w1")
+    make_running(valves, ana, worker="w1", percent=2, workload=60_000)
+    assert row_of(valves, ana).detail == "Writing annotations, 2%"
+    assert waits(valves, ben, ben) == "Position 1. Waiting for a worker: 1 export is ahead"
 
 
 def make_many(dataset: Dataset, user: User, count: int) -> None:

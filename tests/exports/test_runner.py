@@ -6,6 +6,7 @@ import errno
 import hashlib
 import threading
 import zlib
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -398,9 +399,9 @@ def test_cancelled_while_written_leaves_no_file(valves: Dataset, monkeypatch: py
     job = request_export(ExportSpec(), dataset=valves, user=None, ring=False)
     real_publish = storage.publish
 
-    def cancelled_at_the_last_moment(part: Path) -> str:
+    def cancelled_at_the_last_moment(part: Path, *, sent: Callable[[int], None]) -> str:
         ExportJob.objects.get(pk=job.pk).cancel(by="Ana")
-        return real_publish(part)
+        return real_publish(part, sent=sent)
 
     monkeypatch.setattr(storage, "publish", cancelled_at_the_last_moment)
     runner.run(job.pk, worker="test")
@@ -431,9 +432,9 @@ def test_the_files_are_gone_when_the_row_is_told_for_it_needs_the_room_on_a_full
     there: list[list[str]] = []
     real_fail = ExportJob.fail
 
-    def fail(job: ExportJob, reason: str) -> None:
+    def fail(job: ExportJob, reason: str, **more: Any) -> None:
         there.append(leftovers())
-        real_fail(job, reason)
+        real_fail(job, reason, **more)
 
     def full(record: Any) -> str:
         there.append(leftovers())

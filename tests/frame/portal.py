@@ -17,6 +17,10 @@ from tests import cast
 
 Answer = TypeVar("Answer")
 
+#: So many seconds a program may take to start. It takes two of them where it has a processor for itself; how fast it is
+#: where it has not is nothing that is promised, and nothing that is tested.
+TO_START = 60.0
+
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
     """What a process of the portal needs to work on this test's database, with everything in a hurry."""
@@ -35,6 +39,7 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
         "JOB_GRACE_SECONDS": "0.5",
         "JOB_SWEEP_SECONDS": "0.2",
         "TENSORFLOW_WARM_UP": "off",
+        "WORKER_CONCURRENCY": "1",
         **more,
     }
 

@@ -27,7 +27,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.brokers import messages_waiting
 from tests.exports.reading import leftovers
-from tests.frame.portal import environment, make_large, wait_until
+from tests.frame.portal import TO_START, environment, make_large, wait_until
 from vi_portal.jobs.models import State, Worker
 from vi_portal.supervisor import worker_command
 
@@ -52,7 +52,11 @@ class RunningWorker:
             env=environment(DATA_DIR),
             start_new_session=True,
         )
-        wait_until(lambda: Worker.objects.filter(pk=self.name).exists())
+        wait_until(self._is_signed_in, within=TO_START)
+
+    def _is_signed_in(self) -> bool:
+        assert self.is_running, f"{self.name} ended with {self._process.returncode}."
+        return Worker.objects.filter(pk=self.name).exists()
 
     @property
     def is_running(self) -> bool:
@@ -88,6 +92,7 @@ class RunningWorker:
 @pytest.fixture
 def start_worker(settings: Any, own_folders: None) -> Iterator[Callable[[], RunningWorker]]:
     settings.ARCHIVE_DIR, settings.SPOOL_DIR = ARCHIVES, SPOOLS
+    settings.WORKER_CONCURRENCY = 1  # so that it is known which process does the job
     workers: list[RunningWorker] = []
     for folder in (ARCHIVES, SPOOLS, MESSAGES):
         shutil.rmtree(folder, ignore_errors=True)

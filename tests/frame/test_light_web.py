@@ -1,4 +1,4 @@
-"""The web process stays light: nothing it can be asked for loads TensorFlow."""
+"""The web process stays light: nothing it can be asked for loads TensorFlow, nor, with its files on disk, boto3."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.urls import get_resolver
 import exports.tasks
 
 list(get_resolver().reverse_dict)
-heavy = sorted({name.split(".")[0] for name in sys.modules} & {"tensorflow", "numpy", "keras"})
+heavy = sorted({name.split(".")[0] for name in sys.modules} & {"tensorflow", "numpy", "keras", "boto3", "botocore"})
 print(",".join(heavy) or "light")
 """
 

@@ -50,6 +50,28 @@ def test_a_wrong_value_is_refused_by_name(tmp_path: Path, variable: str, value: 
     assert "hunter2" not in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"S3_ENDPOINT": "http://store"}, "S3_BUCKET"),
+        ({"S3_BUCKET": "portal", "S3_ENDPOINT": "http://user:hunter2@store"}, "S3_ENDPOINT"),
+        ({"S3_BUCKET": "portal", "S3_SECRET_ACCESS_KEY": "hunter2"}, "S3_ACCESS_KEY_ID"),
+        ({"S3_BUCKET": "portal", "S3_DOWNLOADS": "both"}, "S3_DOWNLOADS"),
+        ({"S3_BUCKET": "portal", "X_ACCEL_REDIRECT": "/archives/"}, "X_ACCEL_REDIRECT"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_storage_settings_that_do_not_go_together_are_refused(
+    tmp_path: Path, variables: dict[str, str], named: str
+) -> None:
+    outcome = manage(tmp_path, "check", **variables)
+
+    assert outcome.returncode != 0
+    assert outcome.stderr.startswith("Vi Portal cannot start: ")
+    assert named in outcome.stderr
+    assert "hunter2" not in outcome.stderr
+
+
 def test_the_defaults_pass_the_deployment_check_without_a_warning(tmp_path: Path) -> None:
     outcome = manage(tmp_path, "check", "--deploy", "--fail-level", "DEBUG")
 

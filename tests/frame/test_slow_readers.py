@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPResponse
@@ -14,6 +15,7 @@ import pytest
 
 from tests.frame.portal import wait_until
 from tests.frame.test_ranges import ask, running_gunicorn
+from vi_portal import slow_readers
 
 SIZE = 12 * 1024 * 1024
 THREADS = 8
@@ -82,3 +84,31 @@ def test_who_leaves_in_the_middle_leaves_nothing_open(server: running_gunicorn) 
         reader.close()
     wait_until(lambda: not files_open())
     assert ask(server.port, "HEAD").status == 200
+
+
+@pytest.fixture
+def sender(monkeypatch: pytest.MonkeyPatch) -> slow_readers.Sender:
+    monkeypatch.setattr(slow_readers, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(slow_readers, "TICK_SECONDS", 0.05)
+    started = slow_readers.Sender()
+    started.start()
+    return started
+
+
+@pytest.mark.parametrize(
+    ("left", "reads", "whole"), [(SIZE, False, False), (SIZE, True, True), (SIZE + 1, True, False)], ids=str
+)
+def test_who_takes_nothing_is_given_up(
+    sender: slow_readers.Sender, file: Path, left: int, reads: bool, whole: bool
+) -> None:
+    """Or who was promised more than the file has."""
+    here, there = socket.socketpair()
+    here.setblocking(False)
+    opened, told = file.open("rb"), list[bool]()
+    with here, there:
+        sender.take(slow_readers.Rest(here, opened, 0, left, time.monotonic()), told.append)
+        received = 0
+        while reads and received < SIZE:
+            received += len(there.recv(1024 * 1024))
+        assert wait_until(lambda: told) == [whole]
+    assert opened.closed

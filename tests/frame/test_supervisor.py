@@ -26,7 +26,7 @@ from exports.dispatch import request_export
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
-from tests.frame.portal import environment, make_large, processes, wait_until
+from tests.frame.portal import TO_START, environment, make_large, processes, wait_until
 from vi_portal.jobs.models import State, Worker
 from vi_portal.supervisor import release_jobs
 
@@ -55,7 +55,7 @@ class Served:
         return self._output.read_text()
 
     def wait_until_whole(self) -> None:
-        wait_until(lambda: "Address" in self.said and self.health().get("status") == "ok")
+        wait_until(lambda: "Address" in self.said and self.health().get("status") == "ok", within=TO_START)
 
     def health(self) -> Any:
         try:
@@ -110,7 +110,7 @@ def test_one_command_starts_it_replaces_a_dead_worker_and_ends_it_all(
 
     [before] = Worker.objects.all()
     os.kill(portal.find("celery")[0], signal.SIGKILL)
-    wait_until(lambda: Worker.objects.exclude(pk=before.pk).exists())
+    wait_until(lambda: Worker.objects.exclude(pk=before.pk).exists(), within=TO_START)
     assert not Worker.objects.filter(pk=before.pk).exists()
     assert "The worker stopped" in portal.said
 

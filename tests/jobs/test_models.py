@@ -134,6 +134,15 @@ def test_a_lost_job_is_queued_again_until_it_was_lost_too_often(job: ExportJob, 
     assert "stopped unexpectedly" in fresh(job).failure
 
 
+def test_a_bell_that_comes_late_starts_no_attempt_too_many(job: ExportJob, settings: Any) -> None:
+    start(job)
+    lose_worker(job, attempts=settings.JOB_MAX_ATTEMPTS)
+    with pytest.raises(Refused):
+        start(job)
+    ExportJob.requeue_lost()
+    assert fresh(job).status == "Failed"
+
+
 def rings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids that went to the broker from here on."""
     from celery import current_app

@@ -189,7 +189,7 @@ def test_assets_are_renamed_and_deleted_one_by_one_or_many(place: Place, dataset
         client.assets.get(dataset, first.asset_id)
     client.datasets.bulk_delete_assets(dataset, filter_criteria={"filename": ["second.png", third.filename]})
     assert client.assets.count(dataset) == 2
-    with pytest.raises(ViValidationError, match="nothing was deleted"):
+    with pytest.raises(ViValidationError, match="Nothing was deleted"):
         client.datasets.bulk_delete_assets(dataset, filter_criteria={"colour": "red"})
 
 

@@ -1,4 +1,7 @@
-"""An archive with a name in two scripts, and the ways to it: page or program, directly or behind nginx."""
+"""An archive with a name in two scripts, a large one, a job that goes on and on, and the ways to them.
+
+The ways are those of a page and of a program, directly and behind nginx.
+"""
 
 from __future__ import annotations
 
@@ -22,23 +25,40 @@ from tests.e2e.portal import ROOT, Portal, environment
 from tests.frame.range_checks import Answer, Site, ask_over_http
 from tests.services.nginx import NGINX, running_nginx
 
-SIZE = 300_017
+SIZE, LARGE_SIZE = 300_017, 16 * 1024 * 1024 + 17
 CONTENT = random.Random(7).randbytes(SIZE)
 
 Door = Literal["page", "program"]
 
 _MAKE = f"""
-import json, random
+import hashlib, json, random, uuid
+from datetime import timedelta
 from django.test import Client
 from django.urls import reverse
 from exports import storage
 from tests import cast
-from tests.exports.jobs import make_finished
+from tests.exports.jobs import make_running
+from exports.models import ExportJob
 from vi_portal.accounts.models import SecretKey, User
+
+def finished(content):
+    # As a worker does it: the sweep of the running portal removes a file that no job owns.
+    token = uuid.uuid4()
+    job = make_running(dataset, ana, lease_token=token)
+    part = storage.part_path(job.pk, token)
+    part.write_bytes(content)
+    job.finish(
+        archive=storage.publish(part), size=len(content), sha256=hashlib.sha256(content).hexdigest(),
+        expires_at=job.created_at + timedelta(days=7),
+    )
+    return ExportJob.objects.get(pk=job.pk)
+
 ana = User.objects.get(username="ana")
 membership = ana.memberships.get()
 dataset = cast.make_dataset(membership.organization, name="Ventile – 血液")
-job = make_finished(dataset, ana, archive=random.Random(7).randbytes({SIZE}))
+job = finished(random.Random(7).randbytes({SIZE}))
+large = finished(random.Random(8).randbytes({LARGE_SIZE}))
+running = make_running(dataset, ana)
 browser = Client()
 browser.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
 organization = dataset.organization_id
@@ -46,22 +66,27 @@ print(json.dumps({{
     "key": SecretKey.objects.make(membership=membership, name="Downloads", read_only=True)[1],
     "session": browser.cookies["sessionid"].value,
     "page": reverse("download", args=[job.pk, storage.sign(job.pk, user_id=ana.pk), "archive.zip"]),
-    "told": f"/workspaces/{{organization}}/datasets/{{organization}}_{{dataset.pk}}/datasetExports/{{job.pk}}",
-    "key_in_storage": job.archive, "sha256": job.sha256, "filename": job.archive_filename,
+    "exports": f"/workspaces/{{organization}}/datasets/{{organization}}_{{dataset.pk}}/datasetExports",
+    "job": str(job.pk), "large": str(large.pk), "running": str(running.pk),
+    "key_in_storage": job.archive, "sha256": job.sha256, "filename": job.archive_filename, "sha256_large": large.sha256,
 }}))
 """
 
 
 @dataclass(frozen=True)
 class Offered:
-    """The archive, and what each kind of client needs to get at it."""
+    """What there is, and what each kind of client needs to get at it. `job`, `large` and `running` are exports."""
 
     key: str
     session: str
     page: str
-    told: str
+    exports: str
+    job: str
+    large: str
+    running: str
     key_in_storage: str
     sha256: str
+    sha256_large: str
     filename: str
 
 
@@ -82,7 +107,7 @@ class Way:
 
     def link(self) -> str:
         """The link a program is given here."""
-        return _link(self.address, self.offered)
+        return link_to(self.offered.job, self.address, self.offered)
 
     def ask_for(self, path: str, method: str = "GET", **headers: str) -> Answer:
         port = urlsplit(self.address).port
@@ -94,10 +119,13 @@ class Way:
 
 
 @cache
-def _link(address: str, offered: Offered) -> str:
-    """Asked for once: it is good for hours."""
+def link_to(export: str, address: str, offered: Offered) -> str:
+    """The path by which a program fetches the archive of `export`. Asked for once: it is good for hours."""
     told = httpx.get(
-        address + offered.told, headers={"Authorization": f"Bearer {offered.key}"}, trust_env=False, timeout=30
+        f"{address}{offered.exports}/{export}",
+        headers={"Authorization": f"Bearer {offered.key}"},
+        trust_env=False,
+        timeout=30,
     ).json()
     url = str(told["status"]["downloadUrl"]["url"])
     assert url.startswith(address)

@@ -15,7 +15,6 @@ from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from vi_portal.api.draining import drain
 from vi_portal.logs import masked
 
 #: Addresses of the API. An error under one of them is for a program.
@@ -90,7 +89,6 @@ def add_error_shapes(api: NinjaAPI) -> None:
         return error_response(404)
 
     def too_large(request: HttpRequest, error: Any) -> HttpResponse:
-        drain(request)
         return error_response(413)
 
     api.add_exception_handler(ApiError, refused)

@@ -42,7 +42,7 @@ _FORM = re.compile(r"([0-9]{1,18})\.([0-9]{1,15})\.([A-Za-z0-9_-]{43})", re.ASCI
 def signed_url(request: HttpRequest, path: str, *, subject: str, key: SecretKey, lasting: timedelta) -> tuple[str, int]:
     """The absolute address of `path` with a credential for `subject`, and when it expires, in ms since the epoch."""
     expires = int((time.time() + lasting.total_seconds()) * 1000)
-    credential = f"{key.pk}.{expires}.{_signature(subject, key.pk, expires)}"
+    credential = f"{key.pk}.{expires}.{_signatures(subject, key.pk, expires)[0]}"
     return f"{request.build_absolute_uri(path)}?{urlencode({PARAMETER: credential})}", expires
 
 
@@ -55,7 +55,7 @@ def opened(request: HttpRequest, *, subject: str) -> SecretKey:
     if match is None:
         raise ApiError(403, "This link is not complete. Ask the API for it again.")
     number, expires = int(match[1]), int(match[2])
-    if not constant_time_compare(match[3], _signature(subject, number, expires)):
+    if not any(constant_time_compare(match[3], each) for each in _signatures(subject, number, expires)):
         raise ApiError(403, "This link is not valid: it was changed, or made for something else.")
     if expires < time.time() * 1000:
         raise ApiError(410, "This link has expired. Ask the API for a fresh one.")
@@ -65,5 +65,8 @@ def opened(request: HttpRequest, *, subject: str) -> SecretKey:
     return key
 
 
-def _signature(subject: str, key: int, expires: int) -> str:
-    return Signer(salt="vi-portal.api.links").signature(f"{subject}|{key}|{expires}")
+def _signatures(subject: str, key: int, expires: int) -> list[str]:
+    """By the secret of today, and by those that were in use before."""
+    signer = Signer(salt="vi-portal.api.links")
+    value = f"{subject}|{key}|{expires}"
+    return [signer.signature(value, secret) for secret in (signer.key, *signer.fallback_keys)]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
+from vi_portal.api.draining import drain
 from vi_portal.api.errors import error_response, is_api_path, message_response
-from vi_portal.api.request_ids import current
+from vi_portal.log_context import begin_request
 from vi_portal.logs import masked
 
 HEADER = "X-Request-Id"
@@ -29,10 +31,12 @@ class ApiMiddleware:
         given = request.headers.get(HEADER, "")
         acceptable = _ACCEPTABLE.fullmatch(given) and given == masked(given)
         request_id = given if acceptable else uuid.uuid4().hex
-        current.set(request_id)
+        begin_request(request, request_id=request_id)
         response = self._get_response(request)
         if is_api_path(request.path_info):
             response = message_response(response)
+            if response.status_code >= HTTPStatus.BAD_REQUEST:
+                drain(request)
         response[HEADER] = request_id
         return response
 

@@ -9,6 +9,11 @@ from contextvars import ContextVar
 current: ContextVar[str] = ContextVar("request_id", default="")
 
 
+def current_id() -> str:
+    """The id of the request at hand; empty outside of one."""
+    return current.get()
+
+
 class RequestIdFilter(logging.Filter):
     """Puts `request_id` on every record; empty outside a request."""
 

@@ -1,7 +1,8 @@
-"""One attempt at a job: taken, worked on, and settled whatever befalls it."""
+"""One attempt at a job: worked on, and settled whatever befalls it."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import uuid
 from collections.abc import Callable
@@ -12,44 +13,57 @@ from django.db import OperationalError
 from django.utils.text import capfirst
 
 from vi_portal.jobs.lease import LeaseLost
-from vi_portal.jobs.models import Job, Refused, settle
+from vi_portal.jobs.models import DISK_FULL, REFUSED, UNEXPECTED, Job, Refused, settle
+from vi_portal.log_context import working_on
 
 log = logging.getLogger(__name__)
 
 J = TypeVar("J", bound=Job)
 
 
+def started(kind: type[J], job_id: uuid.UUID, *, worker: str) -> J | None:
+    """The job `job_id`, now held by `worker`; None if it is not to be done any more."""
+    try:
+        return kind.start(job_id, worker=worker)
+    except Refused:
+        log.info("%s %s is not waiting; nothing to do.", _called(kind), job_id, extra={"job": str(job_id)})
+        return None
+
+
 def attempt(
-    kind: type[J],
-    job_id: uuid.UUID,
-    *,
-    worker: str,
-    work: Callable[[J], None],
-    expected: type[Exception],
-    reason: Callable[[Exception], str],
+    job: J, *, work: Callable[[J], None], expected: type[Exception], reason: Callable[[Exception], str]
 ) -> None:
-    """Take the job `job_id` and do `work` on it, if it is still to be done. Never raises for what can befall a job.
+    """Do `work` on `job`, which was just started. Never raises for what can befall a job.
 
     What `work` raises becomes the sentence in the row, by `reason`; what is not `expected` also goes to the log, with
-    its trace. If the database fails, another attempt follows.
+    its trace, and the sentence says what to look for there. If the database fails, another attempt follows.
     """
-    called = capfirst(str(kind._meta.verbose_name))
-    traced = {"job": str(job_id)}
-    try:
-        job = kind.start(job_id, worker=worker)
-    except Refused:
-        log.info("%s %s is not waiting; nothing to do.", called, job_id, extra=traced)
-        return
-    log.info("%s %s started, attempt %d.", called, job_id, job.attempts, extra=traced)
-    try:
-        work(job)
-    except (LeaseLost, Refused):
-        log.info("%s %s was taken from this worker.", called, job_id, extra=traced)
-    except OperationalError:
-        log.exception("%s %s: the database failed; another attempt follows.", called, job_id, extra=traced)
-        settle(job.release)
-    except Exception as error:
-        told, foreseen = reason(error), isinstance(error, expected)
-        level = logging.INFO if foreseen else logging.ERROR
-        log.log(level, "%s %s failed: %s", called, job_id, told, exc_info=not foreseen, extra=traced)
-        settle(partial(job.fail, told))
+    with working_on(str(job.log_id), user=job.user_id, request_id=job.request_id):
+        called, job_id = _called(type(job)), job.pk
+        log.info("%s %s started, attempt %d.", called, job_id, job.attempts)
+        try:
+            work(job)
+        except (LeaseLost, Refused):
+            log.info("%s %s was taken from this worker.", called, job_id)
+        except OperationalError:
+            log.exception("%s %s: the database failed; another attempt follows.", called, job_id)
+            settle(job.release)
+        except Exception as error:
+            _fail(job, error, reason(error), foreseen=isinstance(error, expected))
+
+
+def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
+    level = logging.INFO if foreseen else logging.ERROR
+    log.log(level, "%s %s failed: %s", _called(type(job)), job.pk, told, exc_info=not foreseen)
+    sentence = told if foreseen else f"{told} In the log, look for {job.log_id}."
+    settle(partial(job.fail, sentence, cause=_cause(error, foreseen=foreseen)))
+
+
+def _cause(error: Exception, *, foreseen: bool) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DISK_FULL
+    return REFUSED if foreseen else UNEXPECTED
+
+
+def _called(kind: type[Job]) -> str:
+    return capfirst(str(kind._meta.verbose_name))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -41,7 +43,9 @@ class Lease:
         self._lost = threading.Event()
         self._over = threading.Event()
         self._renewed_at = time.monotonic()
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{job.pk}", daemon=True)
+        # What it logs is about the same job.
+        told = partial(copy_context().run, self._keep)
+        self._thread = threading.Thread(target=told, name=f"lease-{job.pk}", daemon=True)
 
     def check(self) -> None:
         expired = time.monotonic() - self._renewed_at > settings.JOB_LEASE_SECONDS

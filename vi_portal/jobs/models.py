@@ -16,11 +16,13 @@ from typing import Any, ClassVar, Self
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.db import OperationalError, models
+from django.db import OperationalError, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from vi_portal.accounts.models import User
+from vi_portal.api.request_ids import current_id
+from vi_portal.jobs.tallies import Tally
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,18 @@ log = logging.getLogger(__name__)
 _HEAD_OF_LINE = 4
 #: So long a broker that confirms messages is waited for.
 _CONFIRM_SECONDS = 5
+
+
+#: What is counted: jobs that ended, seconds that finished ones waited and took, bytes they made, causes of failures.
+ENDED, WAITING, LASTING, BYTES, FAILURES = "ended", "waiting", "lasting", "bytes", "failures"
+#: Why jobs fail.
+CANCELLED, LOST_WORKER, REFUSED, DISK_FULL, UNEXPECTED = (
+    "cancelled",
+    "lost worker",
+    "refused",
+    "disk full",
+    "unexpected",
+)
 
 
 class Refused(Exception):
@@ -47,14 +61,23 @@ ACTIVE = (State.QUEUED, State.RUNNING)
 
 
 class Job(models.Model):
-    """A piece of work that outlives the request that asked for it.
+    """A piece of work that outlives the request that asked for it. Every kind of job has a `dataset`.
 
     `lease_token` is the fencing token of the worker that holds the job: who cannot show it may neither renew,
-    finish nor fail it. `percent` never falls, not even over a second attempt.
+    finish nor fail it. `percent` never falls, not even over a second attempt. `workload` is how much there seemed to
+    be to do when the job was requested, in units of its kind, 0 where nobody knows; from `large_from` on it is large.
     """
 
-    #: The name of the task that does this kind of job; a message to it carries the job's id alone.
+    #: The name of the task that is rung for this kind of job; a message to it carries the job's id alone.
     task_name: ClassVar[str]
+    #: The workload from which on a job counts as large: about ten seconds' worth.
+    large_from: ClassVar[int]
+    #: Whether it is a share of another job, which only makes that one quicker.
+    is_piece: ClassVar[bool] = False
+    #: Where to look up whose job it is.
+    owner: ClassVar[str] = "user_id"
+    #: The column by which jobs of this kind differ in speed, if there is one.
+    flavor: ClassVar[str] = ""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -72,11 +95,16 @@ class Job(models.Model):
     percent = models.PositiveSmallIntegerField(default=0)
     failure = models.TextField(blank=True)
     cancelled = models.BooleanField(default=False)
+    workload = models.PositiveBigIntegerField(default=0)
+    large = models.BooleanField(default=False)
+    request_id = models.CharField(max_length=64, blank=True, default=current_id)
 
     class Meta:
         abstract = True
         indexes: ClassVar = [
-            models.Index(fields=["state", "created_at"], name="%(class)s_active", condition=Q(state__in=ACTIVE))
+            models.Index(fields=["state", "created_at"], name="%(class)s_active", condition=Q(state__in=ACTIVE)),
+            models.Index(fields=["started_at"], name="%(class)s_started"),
+            models.Index(fields=["finished_at"], name="%(class)s_done", condition=Q(state=State.FINISHED)),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="%(class)s_state_known"),
@@ -104,6 +132,11 @@ class Job(models.Model):
             return None
         return self.finished_at - self.started_at
 
+    @property
+    def log_id(self) -> uuid.UUID:
+        """What the lines of the log about this job have: its id, or that of the job it is a piece of."""
+        return self.pk
+
     # Verbs
 
     def ring(self) -> None:
@@ -119,7 +152,7 @@ class Job(models.Model):
         """Take the lease of a queued job, or of a running one whose lease ran out but not for the last time; return
         its fresh row.
 
-        Raises `Refused` when it is somebody else's, done, or gone.
+        Raises `Refused` when it is somebody else's, done, gone, or was lost too often, which the sweep will tell.
         """
         token = uuid.uuid4()
         lost = Q(state=State.RUNNING, lease_expires_at__lt=Now(), attempts__lt=settings.JOB_MAX_ATTEMPTS)
@@ -144,20 +177,24 @@ class Job(models.Model):
 
     def finish(self, **results: Any) -> None:
         """Done, with `results` for the row's own columns. Raises `Refused`."""
-        self._move(
-            self._held,
-            state=State.FINISHED,
-            finished_at=Now(),
-            phase="",
-            percent=100,
-            lease_token=None,
-            lease_expires_at=None,
-            **results,
-        )
+        with transaction.atomic():
+            self._move(
+                self._held,
+                state=State.FINISHED,
+                finished_at=Now(),
+                phase="",
+                percent=100,
+                lease_token=None,
+                lease_expires_at=None,
+                **results,
+            )
+            self._count_finished(results.get("size") or 0)
 
-    def fail(self, reason: str) -> None:
-        """Over, for a reason told in one sentence. Raises `Refused`."""
-        self._move(self._held, **_failed(reason))
+    def fail(self, reason: str, *, cause: str = UNEXPECTED) -> None:
+        """Over, for a reason told in one sentence; `cause` is of which kind that is. Raises `Refused`."""
+        with transaction.atomic():
+            self._move(self._held, **_failed(reason))
+            self._count_failed(cause)
 
     def release(self) -> None:
         """Give the job back unfinished, for another attempt. Raises `Refused`."""
@@ -165,7 +202,32 @@ class Job(models.Model):
 
     def cancel(self, *, by: str) -> None:
         """Stop a queued or running job; its worker notices at its next beat. Raises `Refused` when it is over."""
-        self._move(Q(pk=self.pk, state__in=ACTIVE), cancelled=True, **_failed(f"Cancelled by {by}."))
+        with transaction.atomic():
+            self._move(Q(pk=self.pk, state__in=ACTIVE), cancelled=True, **_failed(f"Cancelled by {by}."))
+            self._count_failed(CANCELLED)
+
+    def _count_finished(self, size: int) -> None:
+        if self.is_piece:
+            return
+        kind = self.kind_name()
+        Tally.add(1, ENDED, kind, State.FINISHED)
+        Tally.add(size, BYTES, kind)
+        columns = ("created_at", "started_at", "finished_at", "attempts")
+        created, started, finished, attempts = type(self)._default_manager.values_list(*columns).get(pk=self.pk)
+        Tally.add_duration(finished - started, LASTING, kind)
+        if attempts == 1:  # the start of the first attempt is known
+            Tally.add_duration(started - created, WAITING, kind)
+
+    @classmethod
+    def _count_failed(cls, cause: str, *, jobs: int = 1) -> None:
+        if jobs and not cls.is_piece:
+            Tally.add(jobs, ENDED, cls.kind_name(), State.FAILED)
+            Tally.add(jobs, FAILURES, cls.kind_name(), cause)
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """What this kind of job is called in counts: `export`, `import`, `export shard`."""
+        return str(cls._meta.verbose_name).removesuffix(" job")
 
     @property
     def _held(self) -> Q:
@@ -176,16 +238,28 @@ class Job(models.Model):
         if cls._default_manager.filter(condition).update(**changes) != 1:
             raise Refused(f"{cls.__name__} is not where this step needs it: {condition}")
 
-    # What the sweep asks of each kind of job
+    # What is asked of each kind of job
+
+    @classmethod
+    def waiting(cls) -> Q:
+        """The jobs that a worker may take."""
+        return Q(state=State.QUEUED)
+
+    @classmethod
+    def announced(cls) -> Q:
+        """Those of them that were rung for, or should have been by now: a fresh one may be its maker's to start."""
+        grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
+        return cls.waiting() & (Q(rung_at__isnull=False) | Q(attempts__gt=0) | Q(created_at__lt=grace))
 
     @classmethod
     def requeue_lost(cls) -> None:
         """Queue again what lost its worker; fail what lost too many."""
         lost = cls._default_manager.filter(state=State.RUNNING, lease_expires_at__lt=Now())
         spent = lost.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS)
-        failed = spent.update(
-            **_failed(f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why.")
-        )
+        told = f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why."
+        with transaction.atomic():
+            failed = spent.update(**_failed(told))
+            cls._count_failed(LOST_WORKER, jobs=failed)
         requeued = lost.update(state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None)
         if failed or requeued:
             log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connections
 
 from vi_portal.jobs.models import Worker, kinds
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,11 @@ def sweep() -> None:
     for kind in kinds():
         kind.requeue_lost()
         kind.ring_again()
-        kind.discard_leftovers()
+    for kind in kinds():
+        try:
+            kind.discard_leftovers()
+        except StoreFailed as error:
+            log.warning("Leftovers stay for now: %s", error)
 
 
 class Sweeper:

@@ -51,7 +51,7 @@ class AssetMetadata(WireSchema):
     upload_status: str
     visibility: str = "Visible"
     user_defined: dict[str, Any] = Field(default_factory=dict)
-    custom_metadata: dict[str, str | float | bool] = Field(default_factory=dict)
+    custom_metadata: dict[str, str | bool | int | float] = Field(default_factory=dict)
     dimensions: Dimensions
     pixel_ratio: Dimensions = Dimensions(height=1, width=1)
     comments: int = 0
@@ -75,6 +75,7 @@ class SignedUrl(WireSchema):
 
 class AssetContents(WireSchema):
     asset: SignedUrl | None = None
+    thumbnail: SignedUrl | None = None
 
 
 class AssetOut(WireSchema):
@@ -99,8 +100,9 @@ class AssetCount(WireSchema):
     count: int
 
 
-def asset_out(asset: Asset, *, dataset: Dataset, annotations: int, link: SignedUrl | None) -> AssetOut:
-    """The wire's view of `asset`, an asset of `dataset` with so many annotations; `link` is where its image is."""
+def asset_out(asset: Asset, *, dataset: Dataset, annotations: int, contents: AssetContents | None) -> AssetOut:
+    """The wire's view of `asset`, an asset of `dataset` with so many annotations; `contents` is where its image is."""
+    kept = asset.custom_metadata or {}
     created, updated = milliseconds(asset.created_at), milliseconds(asset.updated_at)
     return AssetOut(
         asset_id=asset.uid,
@@ -116,13 +118,15 @@ def asset_out(asset: Asset, *, dataset: Dataset, annotations: int, link: SignedU
             mime_type=asset.mime_type,
             status="Annotated" if annotations else "None",
             upload_status="Uploaded" if asset.file else "Missing",
+            custom_metadata=kept,
+            custom_metadata_count=len(kept),
             dimensions=Dimensions(height=asset.height, width=asset.width),
             hash=AssetHash(contents=asset.sha256),
             time_created=created,
             last_updated=updated,
             contents_last_updated=updated,
         ),
-        contents=None if link is None else AssetContents(asset=link),
+        contents=contents,
         self_link=f"{dataset_link(dataset)}/assets/{asset.uid}",
         etag=asset_etag(asset, annotations),
     )

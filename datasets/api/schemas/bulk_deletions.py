@@ -13,7 +13,7 @@ from vi_portal.api.schemas import Conditions, ResourceMetadata, WireSchema, fini
 
 
 class BulkDeletionSpec(WireSchema):
-    """Which assets to delete; see `datasets.api.bulk_filter`."""
+    """Which assets to delete; see `datasets.api.asset_query`."""
 
     filter: str | dict[str, Any] | None = None
     metadata_query: str | None = None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from datasets.api.addresses import dataset_id, dataset_link
 from datasets.models import Dataset
 from datasets.statistics import Counts, Labels
 from vi_portal.api.etags import etag_of
 from vi_portal.api.schemas import Conditions, ResourceMetadata, WireSchema, finished, milliseconds, resource_metadata
+
+
+class AttributesIn(WireSchema):
+    """Texts to keep with a dataset. A change writes them over those that are there; null takes one away."""
+
+    attributes: dict[str, str | None] = Field(default_factory=dict)
 
 
 class DatasetIn(WireSchema):
@@ -18,14 +24,18 @@ class DatasetIn(WireSchema):
     type: str = "phrase-grounding"
     description: str | None = None
     content: str = "Image"
+    metadata: AttributesIn | None = None
 
 
 class DatasetChange(WireSchema):
-    """What is left out stays as it is."""
+    """What is left out stays as it is. What cannot be changed is refused."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
     name: str | None = None
     description: str | None = None
     type: str | None = None
+    metadata: AttributesIn | None = None
 
 
 class Statistic(WireSchema):
@@ -67,6 +77,7 @@ class DatasetOut(WireSchema):
     access: Access = Access()
     preference: dict[str, bool | str] = Field(default_factory=dict)
     asset_statuses: dict[str, AssetStatus] = Field(default_factory=dict)
+    metadata: ResourceMetadata
     self_link: str
     etag: str
 
@@ -123,6 +134,9 @@ def dataset_out(dataset: Dataset, counts: Counts) -> DatasetOut:
         create_date=milliseconds(dataset.created_at),
         last_accessed=milliseconds(dataset.updated_at),
         statistic=statistic_out(counts),
+        metadata=resource_metadata(
+            created=dataset.created_at, updated=dataset.updated_at, attributes=dataset.attributes
+        ),
         self_link=dataset_link(dataset),
         etag=dataset_etag(dataset),
     )

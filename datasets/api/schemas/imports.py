@@ -35,13 +35,13 @@ class ImportSpecIn(WireSchema):
     source: str = SOURCE
 
 
-class AttributesIn(WireSchema):
+class ImportAttributesIn(WireSchema):
     attributes: Annotated[dict[str, str], Field(max_length=100)] = Field(default_factory=dict)
 
 
 class ImportIn(WireSchema):
     spec: ImportSpecIn = Field(default_factory=ImportSpecIn)
-    metadata: AttributesIn = Field(default_factory=AttributesIn)
+    metadata: ImportAttributesIn = Field(default_factory=ImportAttributesIn)
 
 
 class FileIn(WireSchema):
@@ -75,8 +75,15 @@ class StatusIn(WireSchema):
     conditions: list[ConditionIn]
 
 
+class SpecChange(WireSchema):
+    status: Literal["Cancelled"]
+
+
 class StatusChange(WireSchema):
-    status: StatusIn
+    """What became of the files (`status`), or that the import is to be cancelled (`spec`)."""
+
+    status: StatusIn | None = None
+    spec: SpecChange | None = None
 
 
 class FileReceipt(WireSchema):

@@ -17,16 +17,19 @@ SOURCE = ("managed", "datature", "default")
 MAX_FILES = 5000
 #: How many images that were not taken one answer names.
 MAX_NAMED = 5000
+_VALUE = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
 
 
 class AssetIn(WireSchema):
-    """An image to come: `size` in bytes, `crc32c` as a signed 32-bit integer."""
+    """An image to come: `size` in bytes, `crc32c` as a signed 32-bit integer. `customMetadata` is kept with the
+    asset, in place of what is there; null leaves that."""
 
     filename: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
     kind: Annotated[str, Field(max_length=20)] = "Image"
     mime: Annotated[str, Field(max_length=255)] = ""
     size: Annotated[int, Field(ge=0, lt=2**63)]
     crc32c: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    custom_metadata: Annotated[dict[str, Any], Field(json_schema_extra={"additionalProperties": _VALUE})] | None = None
 
 
 class IngestionSpecIn(WireSchema):
@@ -61,6 +64,7 @@ class SlotMetadata(WireSchema):
     mime: str
     size: int
     crc32c: int | None = None
+    custom_metadata: dict[str, str | bool | int | float] | None = None
 
 
 class SlotOut(WireSchema):
@@ -104,6 +108,11 @@ class IngestionOut(WireSchema):
     metadata: ResourceMetadata
     self_link: str
     etag: str
+
+
+class IngestionPage(WireSchema):
+    items: list[IngestionOut]
+    next_page: str | None = None
 
 
 class SlotOutcome(WireSchema):
@@ -171,5 +180,12 @@ def _events(session: IngestionSession) -> list[ErrorEvent]:
 
 
 def _slot(slot: IngestionSlot, upload_of: Callable[[IngestionSlot], SlotUpload]) -> SlotOut:
-    told = SlotMetadata(kind=slot.kind, filename=slot.filename, mime=slot.mime, size=slot.size, crc32c=slot.crc32c)
+    told = SlotMetadata(
+        kind=slot.kind,
+        filename=slot.filename,
+        mime=slot.mime,
+        size=slot.size,
+        crc32c=slot.crc32c,
+        custom_metadata=slot.custom_metadata,
+    )
     return SlotOut(metadata=told, upload=upload_of(slot))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from datasets import removal
+from datasets.api.annotation_edits import with_box
 from datasets.contents import PhraseGrounding, Vqa
-from datasets.models import Annotation, Asset, Dataset
+from datasets.models import Annotation, Asset, Dataset, ImageFacts
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
@@ -141,6 +145,19 @@ def test_an_archive_outlives_its_dataset_until_it_expires(ana: User, valves: Dat
 # Assets
 
 
+def test_datasets_that_archives_keep_do_not_keep_those_deleted_after_them(ana: User, acme: Organization) -> None:
+    for number in range(25):
+        kept = cast.make_dataset(acme, name=f"Kept {number}")
+        job = ExportJob.of(ExportSpec(format="ViJsonl"), dataset=kept, user=ana)
+        ExportJob.objects.filter(pk=job.pk).update(state=State.FINISHED, archive=f"{number}.zip")
+        removal.remove_dataset(kept, by="Ana")
+    asset = cast.make_asset(cast.make_dataset(acme, name="Last"), image=cast.jpeg())
+    removal.remove_dataset(asset.dataset, by="Ana")
+    removal.purge_deleted()
+    assert not default_storage.exists(asset.file)
+    assert Dataset.everything.count() == 25
+
+
 def test_a_deleted_asset_takes_its_image_and_annotations_along(ana: User, valves: Dataset) -> None:
     asset = cast.make_asset(valves, image=cast.jpeg())
     cast.make_annotation(asset)
@@ -163,6 +180,19 @@ def test_an_asset_is_renamed_in_archives_too(ana: User, valves: Dataset) -> None
     other.refresh_from_db()
     assert asset.member_name == "c.jpg"
     assert (other.filename, other.member_name.startswith("C~")) == ("C.jpg", True)
+
+
+def test_a_renamed_asset_keeps_the_image_it_was_given_meanwhile(valves: Dataset) -> None:
+    asset = cast.make_asset(valves)
+    stale = Asset.objects.get()
+    valves.replace_image(asset, ImageFacts(width=20, height=10, file="new.jpg"), keep_annotations=True)
+    valves.rename_asset(stale, "valve.jpg")
+    asset.refresh_from_db()
+    assert (asset.filename, asset.file, asset.width) == ("valve.jpg", "new.jpg", 20)
+    removal.remove_assets(valves, valves.assets.all())
+    with pytest.raises(Asset.DoesNotExist):
+        valves.rename_asset(asset, "back.jpg")
+    assert not Asset.objects.exists()
 
 
 def test_an_asset_whose_name_has_slashes_is_renamed_by_it(ana: User, valves: Dataset) -> None:
@@ -270,8 +300,48 @@ def test_questions_are_changed_as_they_are_shown(ana: User, acme: Organization) 
     annotation.refresh_from_db()
     assert annotation.parsed == cast.qa(("Open?", "Yes"), ("Red?", "No"))
     assert isinstance(annotation.parsed, Vqa)
-    refused = sent(client_of(ana), "PUT", annotation_path(annotation), {"spec": {"caption": "Yes"}})
-    assert refused.status_code == 400
+    for unclear in ("Yes", "", "Q: Open?", "A: Yes\nQ: Open?", "Q: Open?\nA: Yes\nQ: Red?"):
+        refused = sent(client_of(ana), "PUT", annotation_path(annotation), {"spec": {"caption": unclear}})
+        assert refused.status_code == 400
+    annotation.refresh_from_db()
+    assert annotation.parsed == cast.qa(("Open?", "Yes"), ("Red?", "No"))
+
+
+def test_a_long_text_without_answers_is_refused_at_once(ana: User, acme: Organization) -> None:
+    annotation = cast.make_annotation(cast.make_asset(cast.make_dataset(acme, type="vqa")))
+    body = {"spec": {"caption": "Q: " * 700_000}}
+    assert sent(client_of(ana), "PUT", annotation_path(annotation), body).status_code == 400
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+def test_two_who_change_an_annotation_at_once_both_get_their_way(ana: User, valves: Dataset) -> None:
+    two = cast.grounding("A red valve", "red valve", (100, 80, 200, 160), (300, 80, 400, 160))
+    annotation = cast.make_annotation(cast.make_asset(valves), two)
+    client, came = client_of(ana), threading.Event()
+    client.get(path(valves))  # the use of the key is noted
+
+    def seen(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("BEGIN") or sql.endswith("FOR UPDATE"):  # where SQLite waits, and PostgreSQL
+            came.set()
+        return execute(sql, *rest)
+
+    def change() -> Any:
+        try:
+            with connection.execute_wrapper(seen):
+                body = {"spec": {"contents": {"bound": [[0.5, 0.5], [0.6, 0.6]]}}}
+                return sent(client, "PATCH", annotation_path(annotation, 2), body)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with valves.in_turn():
+            valves.rewrite_annotation(annotation, with_box(two, 1, box=(0, 0, 50, 40)))
+            changed = pool.submit(change)
+            assert came.wait(20)
+        assert changed.result().status_code == 200
+    annotation.refresh_from_db()
+    assert isinstance(annotation.parsed, PhraseGrounding)
+    assert annotation.parsed.grounded_phrases[0].bounds == [(0, 0, 50, 40), (500, 400, 600, 480)]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +13,13 @@ from urllib.parse import urlsplit
 
 import google_crc32c
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from datasets.api import imports
-from datasets.imports import runner
-from datasets.models import Dataset, ImportJob, ImportSession
+from datasets.imports import runner, sessions
+from datasets.imports.sessions import SessionRefused
+from datasets.models import Dataset, ImportFile, ImportJob, ImportSession
 from tests import cast
 from tests.api.test_kit import client_of, message
 from tests.datasets.api.test_changing import path, sent
@@ -124,6 +126,20 @@ def test_who_asks_while_the_job_is_on_its_way_is_held_back_and_sent_here_again(
     held = sender.client.get(sender.at())
     assert (held.status_code, held["Location"]) == (307, "?round=1")
     assert conditions(held.json()["status"]) == {"Complete": "Waiting", "FilesInserted": "Reached"}
+
+
+def test_a_whole_folder_of_an_export_may_be_sent(ana: User, valves: Dataset) -> None:
+    sender = Sender(client_of(ana), valves)
+    files = {"export.json": b'{"dataset": "Valves"}', "metadata.json": b'{"name": "Valves"}'}
+    job = sender.send(a_jsonl=lines(said("One")), **files)
+    assert (job.state, captions(valves)) == (State.FINISHED, ["One"])
+    logs = sender.client.get(sender.at("/logs")).json()["items"]
+    assert [sentence.partition(" ")[0] for sentence in logs[:2]] == ["“export.json”", "“metadata.json”"]
+
+
+def test_a_file_on_its_own_is_read_whatever_it_is_called(ana: User, valves: Dataset) -> None:
+    job = Sender(client_of(ana), valves).send(**{"metadata.json": lines(said("One"))})
+    assert (job.state, captions(valves)) == (State.FINISHED, ["One"])
 
 
 def test_telling_twice_that_all_is_here_makes_one_job(ana: User, valves: Dataset) -> None:
@@ -239,6 +255,50 @@ def test_a_session_past_its_time_fails_and_its_files_are_swept_up(ana: User, val
     assert not folder.exists()
 
 
+def test_a_file_that_is_on_its_way_when_the_import_begins_changes_nothing(ana: User, valves: Dataset) -> None:
+    sender, content = Sender(client_of(ana), valves), lines(said("One"))
+    sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
+    slot = ImportFile.objects.select_related("session").get()
+    sender.tell()
+    with pytest.raises(SessionRefused, match="takes no more files"):
+        sessions.receive(slot, RequestFactory().put("/", content, content_type="application/octet-stream"))
+    with pytest.raises(SessionRefused, match="takes no more files"):
+        sessions.announce(slot.session, [sessions.Announced("a.jsonl", 1)])
+    runner.run(ImportJob.objects.get().pk, worker="test")
+    assert captions(valves) == ["One"]
+
+
+def test_a_file_that_is_announced_anew_while_it_is_on_its_way_is_waited_for(ana: User, valves: Dataset) -> None:
+    sender, content = Sender(client_of(ana), valves), lines(said("One"))
+    before = sender.announce(a_jsonl=content).json()
+    slot = ImportFile.objects.select_related("session").get()
+    assert sender.announce(a_jsonl=lines(said("One more"))).json().keys() == before.keys()
+    assert ImportFile.objects.get().pk == slot.pk
+    with pytest.raises(SessionRefused, match="anew"):
+        sessions.receive(slot, RequestFactory().put("/", content, content_type="application/octet-stream"))
+    assert "a.jsonl" in message(sender.tell())
+
+
+def test_an_import_whose_files_or_dataset_are_gone_says_so(
+    ana: User, valves: Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender, content = Sender(client_of(ana), valves), lines(said("One"))
+    for what in ("files", "dataset"):
+        sender = Sender(client_of(ana), valves)
+        sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
+        sender.tell()
+        job = ImportJob.objects.get(session=sender.id)
+        if what == "files":
+            shutil.rmtree(job.session.folder)
+        else:
+            Dataset.objects.update(deleted_at=timezone.now())
+        runner.run(job.pk, worker="test")
+        job.refresh_from_db()
+        assert job.state == State.FAILED
+        assert what in job.failure
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_a_name_leads_out_of_no_folder(ana: User, valves: Dataset, settings: Any) -> None:
     sender = Sender(client_of(ana), valves)
     content = lines(said("One"))
@@ -288,3 +348,32 @@ def test_annotations_of_another_type_are_refused(ana: User, valves: Dataset) -> 
     job = sender.send(a_jsonl=lines(said("One")))
     assert job.state == State.FAILED
     assert not other.assets.exists()
+
+
+def test_files_are_told_with_what_could_not_be_used_of_them(ana: User, valves: Dataset) -> None:
+    cast.make_asset(valves)
+    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
+    sender.announce(late_jsonl=b"x")
+    assert [each["status"] for each in sender.client.get(sender.at("/filesSample")).json()["items"]] == ["Waiting"]
+    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
+    sender.send(good_jsonl=lines(said("One")), bad_jsonl=lines(b"{", said("Two", id="a2")))
+    sample = sender.client.get(sender.at("/filesSample")).json()
+    assert (sample["total"], {each["status"] for each in sample["items"]}) == (2, {"Uploaded"})
+    problems = {each["name"]: each["problems"] for each in sample["items"]}
+    assert ["not valid JSON" in "".join(problems[name]) for name in ("good.jsonl", "bad.jsonl")] == [False, True]
+    assert all(sentence.startswith(f"{name}:") for name, told in problems.items() for sentence in told)
+
+
+def test_an_import_is_cancelled_before_and_after_it_began(ana: User, valves: Dataset) -> None:
+    cancelled = {"spec": {"status": "Cancelled"}}
+    early = Sender(client_of(ana), valves)
+    told = sent(early.client, "PATCH", early.at("/status"), cancelled).json()["status"]["conditions"]
+    assert [each["reason"] for each in told if each["status"] == "FailedReach"] == ["CancelledByUser"]
+    late = Sender(client_of(ana), valves)
+    [slot] = late.announce(a_jsonl=lines(said("One"))).json()["files"].values()
+    late.put(slot, lines(said("One")))
+    late.tell()
+    told = sent(late.client, "PATCH", late.at("/status"), cancelled).json()["status"]["conditions"]
+    assert [each["condition"] for each in told if each["status"] == "FailedReach"] == ["Cancelled by Ana."]
+    again = sent(late.client, "PATCH", late.at("/status"), cancelled)
+    assert (again.status_code, "is over" in message(again)) == (409, True)

@@ -13,13 +13,14 @@ import google_crc32c
 import pytest
 from django.core.files.storage import default_storage
 from django.db.models.functions import Now
-from django.test import Client
+from django.test import Client, RequestFactory
 from PIL import Image
 
 from datasets import removal
 from datasets.contents import PhraseGrounding, parse
-from datasets.models import Dataset, IngestionSession
-from datasets.uploads.bodies import signed
+from datasets.models import Code, Dataset, IngestionSession, IngestionSlot
+from datasets.uploads import ingestion
+from datasets.uploads.bodies import BodyRefused, signed
 from tests import cast
 from tests.api.test_kit import client_of, key_of, message
 from tests.datasets.api.test_changing import path, sent
@@ -171,6 +172,25 @@ def test_a_cancelled_session_keeps_what_it_has_and_takes_no_more(ana: User, valv
     assert (condition["status"], condition["condition"].partition(":")[0]) == ("FailedReach", "Cancelled")
     assert put(second, content).status_code == 409
     assert [asset.filename for asset in valves.assets.all()] == ["a.jpg"]
+
+
+def test_an_image_that_is_on_its_way_when_its_session_is_cancelled_is_not_stored(ana: User, valves: Dataset) -> None:
+    client, content = client_of(ana), cast.jpeg()
+    opened(client, valves, ("a.jpg", content))
+    slot = IngestionSlot.objects.select_related("session").get()
+    IngestionSession.objects.get().cancel()
+    with pytest.raises(BodyRefused, match="too late"):
+        ingestion.fill(slot, RequestFactory().put("/", content, content_type="image/jpeg"))
+    assert not valves.assets.exists()
+
+
+def test_an_image_sent_twice_at_once_stays_stored_where_one_of_the_two_breaks_off(ana: User, valves: Dataset) -> None:
+    client, content = client_of(ana), cast.jpeg()
+    session = opened(client, valves, ("a.jpg", content))
+    other = IngestionSlot.objects.get()
+    put(session["status"]["assets"][0], content)
+    other.settle(code=Code.CORRUPT, reason="The connection broke.")
+    assert state(client, valves, session)["progressCount"] == {"total": 1, "succeeded": 1, "errored": 0}
 
 
 def test_a_session_that_is_over_cannot_be_cancelled(ana: User, valves: Dataset) -> None:

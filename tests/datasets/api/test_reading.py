@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
+from django.utils import timezone
 
 from datasets.api.images import url_name
-from datasets.models import Dataset, ImageFacts, NewAsset
+from datasets.models import BulkAssetDeletion, Dataset, ImageFacts, ImportSession, IngestionSession, NewAsset
+from exports.models import ExportJob
+from exports.spec import ExportSpec
 from tests import cast
 from tests.api.test_kit import client_of, key_of, message
 from vi_portal.accounts.models import Organization, User
@@ -62,6 +67,24 @@ def test_pages_hold_every_asset_once_even_where_many_are_alike(ana: User, valves
     assert sorted(each["assetId"] for each in found) == sorted(made)
 
 
+@pytest.mark.parametrize("kind", [BulkAssetDeletion, ImportSession, IngestionSession, ExportJob])
+def test_pages_skip_nothing_that_came_in_the_same_moment(ana: User, valves: Dataset, kind: Any) -> None:
+    needed: dict[Any, dict[str, Any]] = {
+        ExportJob: {"options": ExportSpec().as_dict()},
+        ImportSession: {"upload_before": timezone.now()},
+    }
+    for _ in range(4):
+        kind.objects.create(dataset=valves, **needed.get(kind, {}))
+    kind.objects.update(created_at=Now())
+    below = {
+        BulkAssetDeletion: "deleteManyAssetsSessions",
+        ImportSession: "annotationImportSessions",
+        IngestionSession: "assetSources/managed/datature/default/assetIngestionSessions",
+        ExportJob: "datasetExports",
+    }
+    assert len(walked(client_of(ana), at(valves, below[kind]), 1)) == 4
+
+
 def test_what_is_deleted_between_two_pages_makes_nothing_be_skipped(ana: User, valves: Dataset) -> None:
     assets = cast.make_annotated(valves, 6)
     client = client_of(ana)
@@ -72,10 +95,17 @@ def test_what_is_deleted_between_two_pages_makes_nothing_be_skipped(ana: User, v
     assert [each["assetId"] for each in rest["items"]] == [asset.uid for asset in assets[3:]]
 
 
-def test_a_thousand_or_more_come_in_one_page(ana: User, valves: Dataset) -> None:
-    cast.make_annotated(valves, 1100)
-    page = client_of(ana).get(at(valves, "assets"), {"s": 1000}).json()
-    assert len(page["items"]) == 1100
+def test_a_thousand_or_more_come_in_one_page_of_which_no_more_than_a_piece_is_at_hand(
+    ana: User, valves: Dataset
+) -> None:
+    client, address = client_of(ana), at(valves, "assets") + "?s=1000&sortBy=filename&o=desc&contents=y"
+    assert json.loads(client.get(address).getvalue()) == {"items": []}
+    made = cast.make_annotated(valves, 1100)
+    pieces = list(client.get(address))
+    assert max(map(len, pieces)) < sum(map(len, pieces)) / 2
+    page = json.loads(b"".join(pieces))
+    assert [each["assetId"] for each in page["items"]] == [asset.uid for asset in reversed(made)]
+    assert {each["metadata"]["annotations"]["total"] for each in page["items"]} == {1}
     assert not page.get("nextPage")
 
 

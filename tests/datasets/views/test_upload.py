@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
@@ -11,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
-from datasets.imports import runner
-from datasets.models import Dataset, ImportJob
+from datasets.imports import annotation_import, runner, tally
+from datasets.models import Dataset, ImportJob, ImportSession
 from tests import cast
 from tests.datasets.imports.importing import line
 from vi_portal.jobs.models import State
@@ -102,9 +103,58 @@ def test_an_import_is_cancelled_by_who_may_edit(
     assert as_ben.post(address).status_code == 403
     assert as_chloe.post(address).status_code == 404
     assert "Cancel" not in as_ben.get(reverse("job-history", args=[valves.pk])).content.decode()
-    assert as_ana.post(address).status_code == 302
+    question = as_ana.get(address).content.decode()
+    assert "It has not begun, so nothing is written." in question
+    assert "lines.jsonl" in question
+    answer = as_ana.post(address, follow=True).content.decode()
+    assert "Cancelled by Ana. Nothing was written." in answer
     job.refresh_from_db()
     assert (job.state, job.failure) == (State.FAILED, "Cancelled by Ana.")
+
+
+def test_a_cancelled_import_says_how_much_of_it_stays(
+    as_ana: Client, valves: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line("a.jpg") | {"id": f"annotation {n}"} for n in range(6)]
+    as_ana.post(reverse("upload", args=[valves.pk]), {"files": [file("lines.jsonl", records(*lines))]})
+    address = reverse("cancel-import", args=[ImportJob.objects.get().pk])
+    tell = ImportJob.tell
+    asked: list[str] = []
+
+    def tell_and_be_cancelled(job: ImportJob, summary: dict[str, Any]) -> None:
+        tell(job, summary)
+        if summary["annotations"]["created"] == 4 and not asked:
+            asked.append(as_ana.get(address).content.decode())
+            as_ana.post(address)
+
+    monkeypatch.setattr(annotation_import, "_BATCH_ANNOTATIONS", 2)
+    monkeypatch.setattr(tally, "_TOLD_EVERY_SECONDS", 0)
+    monkeypatch.setattr(ImportJob, "tell", tell_and_be_cancelled)
+    runner.run(ImportJob.objects.get().pk, worker="test")
+    assert "<strong>4 annotations</strong>, and a few more until it stops" in asked[0]
+    stayed = valves.assets.get().annotations.count()
+    assert stayed >= 4
+    page = as_ana.get(reverse("job-history", args=[valves.pk])).content.decode()
+    assert f"Cancelled by Ana. {stayed} annotations were written by then and stay." in page
+
+
+def test_the_row_of_an_import_is_deleted_and_its_annotations_stay(
+    as_ana: Client, as_ben: Client, as_chloe: Client, valves: Dataset
+) -> None:
+    as_ana.post(reverse("upload", args=[valves.pk]), {"files": [file("lines.jsonl", records(line("a.jpg")))]})
+    job = ImportJob.objects.get()
+    address, history = reverse("delete-import", args=[job.pk]), reverse("job-history", args=[valves.pk])
+    assert address not in as_ana.get(history).content.decode()
+    assert "still in progress" in as_ana.post(address, follow=True).content.decode()
+    runner.run(job.pk, worker="test")
+    assert address in as_ana.get(history).content.decode()
+    assert address not in as_ben.get(history).content.decode()
+    assert as_ben.post(address).status_code == 403
+    assert as_chloe.post(address).status_code == 404
+    assert "The annotations it wrote stay" in as_ana.get(address).content.decode()
+    assert "No exports yet" in as_ana.post(address, follow=True).content.decode()
+    assert not ImportSession.objects.exists()
+    assert valves.assets.get().annotations.count() == 1
 
 
 def test_deleting_a_dataset_says_what_goes_and_asks(as_ana: Client, valves: Dataset) -> None:
@@ -112,7 +162,7 @@ def test_deleting_a_dataset_says_what_goes_and_asks(as_ana: Client, valves: Data
     address = reverse("delete-dataset", args=[valves.pk])
     assert address in as_ana.get(f"/datasets/{valves.pk}/").content.decode()
     question = as_ana.get(address).content.decode()
-    assert "2 assets with their images, 2 annotations" in question
+    assert "<strong>2 assets</strong> with their images, <strong>2 annotations</strong>" in question
     assert "Archives that were exported before stay until they expire" in question
     assert Dataset.objects.exists()
     answer = as_ana.post(address, follow=True).content.decode()

@@ -1,0 +1,61 @@
+"""What the pages about jobs answer with: a dialog, the history as it is now, or a page with it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect, retarget, trigger_client_event
+
+from datasets.filters import AssetFilter
+from datasets.models import Dataset
+from exports.history import history
+from vi_portal.accounts.models import Membership
+from vi_portal.accounts.requests import SignedInRequest
+
+DONE = "exports:done"
+
+
+def history_context(dataset: Dataset, membership: Membership, query: QueryDict) -> dict[str, Any]:
+    """What the history's templates need. `place` is the query that leads back to this very view of it."""
+    carried = AssetFilter.parse(query)
+    found = history(dataset, membership, page=query.get("page"))
+    page = {"page": str(found.page.number)} if found.page.number > 1 else {}
+    return {
+        "dataset": dataset,
+        "membership": membership,
+        "history": found,
+        "has_annotations": dataset.assets.all().annotated().exists(),
+        "carried": carried,
+        "query": carried.as_query(),
+        "place": urlencode(carried.as_dict() | page),
+    }
+
+
+def piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any]) -> HttpResponse:
+    """`piece` for htmx; without it, a page with the dialog in it."""
+    if request.htmx:
+        response = render(request, piece, context | {"modal": True})
+    else:
+        context |= {"dialog": piece.replace("_form", "_dialog"), "tab": "annotations"}
+        response = render(request, "exports/dialog_page.html", context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def changed(request: SignedInRequest, dataset: Dataset, membership: Membership) -> HttpResponse:
+    """The history as it is now: swapped in by htmx where it is on the page, come back to otherwise."""
+    context = history_context(dataset, membership, request.GET)
+    here = reverse("annotations", args=[dataset.pk])
+    back = f"{here}?{context['place']}" if context["place"] else here
+    if not request.htmx:
+        return redirect(back)
+    if urlsplit(request.htmx.current_url or "").path != here:
+        return HttpResponseClientRedirect(back)
+    response = render(request, "exports/_changed_history.html", context)
+    response.headers["HX-Reswap"] = "morph"
+    return trigger_client_event(retarget(response, "#job-history"), DONE)

@@ -1,0 +1,35 @@
+"""Files whose names tell which attempt at which job made them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_KEY = re.compile(rf"({_UUID})-({_UUID})\.(?:part|zip|spool|fragment)")
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file, spool folder, object or unfinished upload that was made for one attempt at one job.
+
+    `remove` removes it, if it is still there.
+    """
+
+    key: str
+    job_id: uuid.UUID
+    token: uuid.UUID
+    remove: Callable[[], None]
+
+    @classmethod
+    def named(cls, key: str, *, remove: Callable[[], None]) -> JobFile | None:
+        """The file of the name `key`; None where that is no job's."""
+        match = _KEY.fullmatch(key)
+        return match and cls(key, uuid.UUID(match[1]), uuid.UUID(match[2]), remove)
+
+
+def name(job_id: uuid.UUID, token: uuid.UUID, kind: str) -> str:
+    """What a file of this kind (part, zip, spool or fragment) is called."""
+    return f"{job_id}-{token}.{kind}"

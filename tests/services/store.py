@@ -1,0 +1,158 @@
+"""An S3-compatible store for tests: a real moto server, and a way to it that can be made to fail."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import boto3.session
+
+KEY, SECRET = "access-key-of-the-tests", "secret-key-of-the-tests"
+
+
+@contextmanager
+def running_store() -> Iterator[int]:
+    """The port of a moto server, for as long as the block runs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "--port", str(port)],
+        env=os.environ | {"S3_UPLOAD_PART_MIN_SIZE": "1000"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not _answers(port):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _answers(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+#: What befalls a request: a status to answer with, or a part of the answer's body after which the connection ends.
+@dataclass(frozen=True)
+class Fault:
+    status: int = 0
+    cut_after: int | None = None
+    after_seconds: float = 0.0
+
+
+@dataclass
+class Asked:
+    """A request that came by."""
+
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Way:
+    """A server in front of the store at `port`; `fault` decides what befalls each request. `asked` keeps them all."""
+
+    def __init__(self, port: int) -> None:
+        self.asked: list[Asked] = []
+        self.fault: Callable[[Asked], Fault | None] = lambda asked: None
+        way = self
+
+        class Passing(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def pass_on(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = Asked(self.command, self.path, dict(self.headers))
+                way.asked.append(asked)
+                fault = way.fault(asked) or Fault()
+                time.sleep(fault.after_seconds)
+                if fault.status:
+                    self._answer(fault.status, [], b"<Error><Code>InternalError</Code></Error>")
+                    return
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                connection.request(self.command, self.path, body, dict(self.headers))
+                answer = connection.getresponse()
+                self._answer(answer.status, answer.getheaders(), answer.read(), cut_after=fault.cut_after)
+                connection.close()
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
+
+            def _answer(
+                self, status: int, headers: list[tuple[str, str]], body: bytes, cut_after: int | None = None
+            ) -> None:
+                self.send_response(status)
+                told = [
+                    (name, value) for name, value in headers if name.lower() not in ("connection", "server", "date")
+                ]
+                if not any(name.lower() == "content-length" for name, _ in told):
+                    told.append(("Content-Length", str(len(body))))
+                for name, value in told:
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body[:cut_after])
+                if cut_after is not None:
+                    self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def client_of(port: int) -> Any:
+    """A client of the store at `port` that is not the portal's."""
+    session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name="us-east-1")
+    return session.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
+
+
+class Bucket:
+    """What a bucket holds, seen from outside the portal."""
+
+    def __init__(self, name: str, client: Any) -> None:
+        self.name = name
+        self.client = client
+        client.create_bucket(Bucket=name)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        found = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)
+        return [each["Key"] for each in found.get("Contents", ())]
+
+    def read(self, key: str) -> bytes:
+        body: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return body
+
+    def put(self, key: str, content: bytes) -> None:
+        self.client.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def unfinished(self) -> list[str]:
+        return [each["Key"] for each in self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", ())]
+
+    def begin(self, key: str) -> None:
+        """An upload in parts that nobody will finish."""
+        upload = self.client.create_multipart_upload(Bucket=self.name, Key=key)["UploadId"]
+        self.client.upload_part(Bucket=self.name, Key=key, UploadId=upload, PartNumber=1, Body=b"half")

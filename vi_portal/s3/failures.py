@@ -1,0 +1,18 @@
+"""The one error of a file store that its callers must know. Cheap to import, where there is no such store."""
+
+from __future__ import annotations
+
+import errno
+
+
+class StoreFailed(OSError):
+    """The store could not be reached, refused the portal, or failed, every time it was asked; a sentence says which.
+
+    It says nothing about the object that was asked for: that may be there.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(errno.EIO, sentence)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
