@@ -81,6 +81,9 @@ def _run_rounds(team: Team, asked: argparse.Namespace, assets: int, annotations:
     )
     print(f"  ended: {', '.join(f'{number} {what}' for what, number in sorted(tally.ended.items()))}")
     print(f"  attempts: {', '.join(f'{number} with {what}' for what, number in sorted(tally.attempts.items()))}")
+    if tally.stopped:
+        print("  stopped before it was through", flush=True)
+        return 130
     print("  all as it should be" if not tally.failures else f"  FAILED in round {tally.failures}", flush=True)
     return bool(tally.failures)
 

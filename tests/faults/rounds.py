@@ -30,6 +30,8 @@ class Tally:
     ended: Counter[str] = field(default_factory=Counter)
     attempts: Counter[int] = field(default_factory=Counter)
     failures: list[int] = field(default_factory=list)
+    #: Somebody stopped it before its last round.
+    stopped: bool = False
 
 
 def run(team: Team, world: World, *, seed: int, numbers: Iterable[int], names: list[str]) -> Tally:
@@ -44,7 +46,12 @@ def run(team: Team, world: World, *, seed: int, numbers: Iterable[int], names: l
         world.learn(team, kind)
         print(f"  {kind.name}: {kind.before:.2f} s to the first byte, {kind.writing:.2f} s to the end", flush=True)
     for number in numbers:
-        _round(team, world, _strike(strikes, seed, number), seed=seed, number=number, tally=tally)
+        try:
+            _round(team, world, _strike(strikes, seed, number), seed=seed, number=number, tally=tally)
+        except KeyboardInterrupt:
+            print("stopped")
+            tally.stopped = True
+            break
         if tally.failures:
             break  # what is left of a portal that failed says nothing about the next round
     return tally
