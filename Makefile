@@ -39,7 +39,8 @@ test-faults: $(VENV)/.development ## Kill, stop, lose and fill up at random mome
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 ON_SERVERS = $(BIN)/python -m pytest -p tests.services.selection $(SIDE_BY_SIDE)
-ABOUT_JOBS := tests/jobs tests/frame tests/services tests/exports tests/e2e
+ABOUT_JOBS := tests/jobs tests/frame tests/e2e \
+	$(addprefix tests/exports/test_,runner.py shards.py api.py export_command.py)
 
 .PHONY: check
 check: $(VENV)/.development ## Check style, types, import rules, templates, migrations and the deployment settings

@@ -151,20 +151,43 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """What `files://` names."""
+    """What `files://` names.
+
+    It takes part in the worker's event loop, and so the worker has a pool with a pipe for each child. In the other
+    kind of pool all children wait at one lock, and one that is killed while it waits keeps it for ever.
+    """
 
     Channel = Channel
     driver_type = "files"
     driver_name = "files"
+    implements = filesystem.Transport.implements.extend(asynchronous=True)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # Each connection binds its queues itself: one that relied on another's would miss a removed table.
         self.state = virtual.BrokerState()
+        self._troubled = False
 
     @property
     def default_connection_params(self) -> dict[str, Any]:
         return {}  # there is no host to connect to
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Let the worker's `loop` look for messages."""
+        loop.call_repeatedly(self.polling_interval, self._take_messages)
+
+    def _take_messages(self) -> None:
+        """Deliver what waits, as far as the worker wants it."""
+        cycle: Any = self.cycle
+        try:
+            while True:
+                cycle.get(self._deliver)
+        except Empty:
+            self._troubled = False
+        except OSError as error:
+            if not self._troubled:
+                log.warning("The broker's folder cannot be read (%s); trying again.", error)
+            self._troubled = True
 
     def drain_events(self, connection: Any, timeout: float | None = None, **options: Any) -> None:
         """As of any transport, but it waits a short time at most: a worker looks for a stop only in between."""

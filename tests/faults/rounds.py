@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from tests.faults.strikes import REASONS, TOO_OFTEN, Round, Strike, deck, left_out
@@ -29,11 +30,15 @@ class Tally:
     ended: Counter[str] = field(default_factory=Counter)
     attempts: Counter[int] = field(default_factory=Counter)
     failures: list[int] = field(default_factory=list)
+    #: Somebody stopped it before its last round.
+    stopped: bool = False
 
 
-def run(team: Team, world: World, *, seed: int, numbers: Iterable[int], names: list[str], until: float) -> Tally:
-    """Run the rounds `numbers`, with the faults in `names` alone if there are any; begin none after `until`."""
-    tally, strikes = Tally(), [strike for strike in deck(team) if not names or strike.__name__ in names]
+def run(team: Team, world: World, *, seed: int, numbers: Iterable[int], names: list[str]) -> Tally:
+    """Run the rounds `numbers`, with the faults in `names` alone if there are any."""
+    tally, strikes = Tally(), deck(team)
+    if names:
+        strikes = list(dict.fromkeys(strike for strike in strikes if strike.__name__ in names))
     assert strikes, f"None of these faults can be here: {', '.join(names)}"
     for reason in left_out(team):
         print(f"  left out  {reason}")
@@ -41,9 +46,12 @@ def run(team: Team, world: World, *, seed: int, numbers: Iterable[int], names: l
         world.learn(team, kind)
         print(f"  {kind.name}: {kind.before:.2f} s to the first byte, {kind.writing:.2f} s to the end", flush=True)
     for number in numbers:
-        if time.monotonic() > until:
+        try:
+            _round(team, world, _strike(strikes, seed, number), seed=seed, number=number, tally=tally)
+        except KeyboardInterrupt:
+            print("stopped")
+            tally.stopped = True
             break
-        _round(team, world, _strike(strikes, seed, number), seed=seed, number=number, tally=tally)
         if tally.failures:
             break  # what is left of a portal that failed says nothing about the next round
     return tally
@@ -57,7 +65,8 @@ def _strike(strikes: list[Strike], seed: int, number: int) -> Strike:
 
 def _round(team: Team, world: World, strike: Strike, *, seed: int, number: int, tally: Tally) -> None:
     rng = random.Random(f"{seed} {team.setup.name} {number}")
-    one, other = rng.sample(world.kinds[:2], 1)[0], rng.sample(world.kinds[2:], 1)[0]
+    of_each = groupby(world.kinds, key=lambda kind: kind.format)
+    one, other = (rng.choice(list(kinds)) for _, kinds in of_each)
     # One alone is shared out among the workers; of two, each has its own.
     told = Round(team, world, rng, tuple(rng.sample((one, other), rng.choice((1, 2, 2)))))
     began = time.monotonic()

@@ -8,7 +8,7 @@ import struct
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +53,8 @@ class World:
     kinds: tuple[Kind, ...]
 
     @classmethod
-    def make(cls, *, assets: int, annotations: int) -> World:
+    def make(cls, *, assets: int, annotations: int, images: Sequence[bool]) -> World:
+        """A dataset of so many assets with so many annotations each; exports with and without `images`."""
         organization = cast.make_organization()
         ana = cast.make_member(organization, "ana")
         key = SecretKey.objects.make(membership=ana.memberships.get(), name="Faults", read_only=False)[1]
@@ -65,13 +66,12 @@ class World:
         # One image file for every tenth asset, as if ten had been uploaded that are alike.
         dataset.assets.filter(uid__endswith="0").update(**{name: getattr(pictured, name) for name in columns})
         total = Annotation.objects.filter(asset__dataset=dataset).count()
-        kinds = (
-            Kind("jsonl", "ViJsonl", images=False),
-            Kind("jsonl with images", "ViJsonl", images=True),
-            Kind("tfrecord", "ViTfrecord", images=False),
-            Kind("tfrecord with images", "ViTfrecord", images=True),
-        )
-        return cls(key, dataset, dataset.assets.count(), total, kinds)
+        kinds = [
+            Kind(f"{name} with images" if pictures else name, name, images=pictures)
+            for name in ("ViJsonl", "ViTfrecord")
+            for pictures in images
+        ]
+        return cls(key, dataset, dataset.assets.count(), total, tuple(kinds))
 
     def ask(self, team: Team, kind: Kind) -> int:
         """Ask the portal for an export, as a program does; the status of the answer, 0 for none."""
@@ -95,15 +95,17 @@ class World:
 
     def learn(self, team: Team, kind: Kind) -> None:
         """Run an undisturbed export of `kind`: how long it takes, and what is in it."""
-        for _ in range(2):  # the first one loads TensorFlow
+        for turn in range(3):  # the first ones load TensorFlow
             asked = time.monotonic()
             assert self.ask(team, kind) == 200
             wait_until(lambda: list(team.archives.iterdir()), what="an export is written")
             begun = time.monotonic()
             job = wait_until(finished_job, what="the undisturbed export is finished")
             assert job is not None
-            kind.before, kind.writing = begun - asked, time.monotonic() - begun
-            kind.members = members(team.archives / job.archive)
+            before, writing = begun - asked, time.monotonic() - begun
+            if turn == 0 or before + writing < kind.before + kind.writing:
+                kind.before, kind.writing = before, writing
+            kind.members = kind.members or members(team.archives / job.archive)
             self.check(team, job)
             clear(team)
 

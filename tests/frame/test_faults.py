@@ -165,6 +165,16 @@ def test_the_process_that_does_the_job_is_killed(many: Dataset, start_worker: Ca
     assert worker.is_running
 
 
+def test_the_process_that_waits_for_a_job_is_killed(valves: Dataset, start_worker: Callable[[], RunningWorker]) -> None:
+    cast.make_annotated(valves, 3)
+    worker = start_worker()
+
+    worker.kill_child()
+
+    assert_done_once(export(valves), assets=3)
+    assert worker.is_running
+
+
 @pytest.mark.skipif(
     not portal_settings.CELERY_BROKER_URL.startswith("files://"), reason="The broker has no folders here."
 )
