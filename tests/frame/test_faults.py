@@ -9,16 +9,18 @@ import itertools
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import current_app
 from django.conf import settings as portal_settings
+from django.db import connection
 
 from datasets.models import Dataset
 from exports.dispatch import request_export
@@ -76,6 +78,22 @@ class RunningWorker:
     def signal_all(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+    def pause(self) -> None:
+        """Stop it where it is, but not in the middle of a change to the database: then nobody could write there."""
+        wait_until(self._is_paused_outside_a_change)
+
+    def _is_paused_outside_a_change(self) -> bool:
+        self.signal_all(signal.SIGSTOP)
+        if connection.vendor != "sqlite":
+            return True  # there the change of one row keeps nobody from another
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                self.signal_all(signal.SIGCONT)
+                return False
+        return True
 
     def ask_to_stop(self) -> None:
         """It finishes what it does first."""
@@ -181,7 +199,7 @@ def test_the_process_that_waits_for_a_job_is_killed(valves: Dataset, start_worke
 def test_the_folders_of_the_broker_are_removed(valves: Dataset, start_worker: Callable[[], RunningWorker]) -> None:
     cast.make_annotated(valves, 3)
     worker = start_worker()
-    worker.signal_all(signal.SIGSTOP)
+    worker.pause()
     job = export(valves)
     assert messages_waiting()
     shutil.rmtree(MESSAGES)
@@ -211,7 +229,7 @@ def test_a_paused_worker_wakes_up_after_its_lease(many: Dataset, start_worker: C
     job = export(many)
     wait_for_the_middle(job)
 
-    paused.signal_all(signal.SIGSTOP)
+    paused.pause()
     start_worker()
     assert_done_once(job, assets=6000)
     paused.signal_all(signal.SIGCONT)
