@@ -1,4 +1,4 @@
-"""An S3-compatible store for tests: a real moto server, and a way to it that can be made to fail."""
+"""An S3-compatible store for tests: Swift or a moto server, and a way to it that can be made to fail."""
 
 from __future__ import annotations
 
@@ -14,15 +14,28 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3.session
 
-KEY, SECRET = "access-key-of-the-tests", "secret-key-of-the-tests"
+from tests.services.swift import KEY, SECRET
+
+
+@dataclass(frozen=True)
+class Store:
+    """A server on this machine. Each takes parts of 1000 bytes and more; a real one checks signatures, but the one
+    here knows no CRC-32 checksums."""
+
+    port: int
+    is_real: bool
 
 
 @contextmanager
-def running_store() -> Iterator[int]:
-    """The port of a moto server, for as long as the block runs."""
+def running_store() -> Iterator[Store]:
+    """The Swift that TEST_STORE_URL names; else a moto server, which checks no signatures, while the block runs."""
+    if address := os.environ.get("TEST_STORE_URL"):
+        yield Store(urlsplit(address).port or 80, is_real=True)
+        return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -38,7 +51,7 @@ def running_store() -> Iterator[int]:
             assert server.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield port
+        yield Store(port, is_real=False)
     finally:
         server.terminate()
         server.wait(timeout=10)
@@ -99,9 +112,8 @@ class Way:
                 self, status: int, headers: list[tuple[str, str]], body: bytes, cut_after: int | None = None
             ) -> None:
                 self.send_response(status)
-                told = [
-                    (name, value) for name, value in headers if name.lower() not in ("connection", "server", "date")
-                ]
+                own = ("connection", "server", "date", "transfer-encoding")
+                told = [(name, value) for name, value in headers if name.lower() not in own]
                 if not any(name.lower() == "content-length" for name, _ in told):
                     told.append(("Content-Length", str(len(body))))
                 for name, value in told:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from urllib3.exceptions import HTTPError
 
 from vi_portal.s3.failures import StoreFailed
 
@@ -29,6 +30,6 @@ def failures_told(key: str = "") -> Iterator[None]:
         raise StoreFailed(f"The file store fails ({code or status}). Retry, or tell your administrator.") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise StoreFailed("The portal has no credentials for the file store. Tell your administrator.") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, HTTPError) as error:  # the latter where an answer breaks off that nobody reads bit by bit
         kind = type(error).__name__
         raise StoreFailed(f"The file store does not answer ({kind}). Retry, or tell your administrator.") from error

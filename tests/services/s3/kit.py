@@ -1,0 +1,45 @@
+"""What the stories of a store have in common: images in it, links to archives, and faults."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from typing import Any
+
+from django.urls import reverse
+from PIL import Image
+
+from datasets import images
+from datasets.models import Dataset, NewAsset
+from exports import storage
+from exports.models import ExportJob
+from tests import cast
+from tests.services.store import Fault
+from vi_portal.accounts.models import User
+
+
+def with_images(dataset: Dataset, count: int = 3) -> dict[str, bytes]:
+    """So many annotated assets of `dataset`, and the bytes of their images."""
+    stored = {}
+    for number in range(count):
+        name, content = f"image_{number}.jpg", cast.jpeg(64 + number)
+        facts = images.store_image(BytesIO(content), dataset=dataset, uid=f"uid{number}", filename=name)
+        [asset] = dataset.add_assets([NewAsset(name, facts)])
+        cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
+        stored[name] = content
+    return stored
+
+
+def noisy_png() -> bytes:
+    """An image of some hundred kilobytes."""
+    buffer = BytesIO()
+    Image.frombytes("RGB", (400, 300), os.urandom(400 * 300 * 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def link(job: ExportJob, user: User) -> str:
+    return reverse("download", args=[job.pk, storage.sign(job.pk, user_id=user.pk), "archive.zip"])
+
+
+def fails(*methods: str, status: int = 500, having: str = "") -> Any:
+    return lambda asked: Fault(status) if asked.method in methods and having in asked.path else None
