@@ -85,7 +85,9 @@ class Swift(Server):
         try:
             os.setxattr(self.folder, "user.tests", b"")
         except OSError as error:
-            raise NotInstalled(f"{self.folder} takes no extended attributes. Set TMPDIR to a folder that does.") from error
+            raise NotInstalled(
+                f"{self.folder} takes no extended attributes. Set TMPDIR to a folder that does."
+            ) from error
         self._programs = {kind: program(f"swift-{kind}-server", self.package) for kind in (*_KINDS, "proxy")}
         self._ports = [free_port() for _ in _KINDS]
         (self.folder / "devices" / "disk").mkdir(parents=True)
