@@ -92,6 +92,20 @@ class Entry:
     compressed_size: int
     offset: int
 
+    @classmethod
+    def of(cls, piece: Piece, *, offset: int) -> Entry:
+        """The member that is `piece`, or begins with it."""
+        return cls(piece.name, _DEFLATED if piece.compressed else _STORED, piece.crc, piece.size, piece.stored, offset)
+
+    def with_more(self, piece: Piece) -> Entry:
+        """The member once `piece` is added to it."""
+        return replace(
+            self,
+            crc=isal_zlib.crc32_combine(self.crc, piece.crc, piece.size),
+            size=self.size + piece.size,
+            compressed_size=self.compressed_size + piece.stored,
+        )
+
 
 def write_piece(member: Member, write: Callable[[Chunk], object]) -> Piece:
     """Pull `member`'s chunks and `write` what is to lie in an archive for them.
@@ -215,12 +229,7 @@ class ArchiveWriter:
     def _end(self, piece: Piece, *, filled: bool) -> Written | None:
         """Count `piece` to the open member, and complete that unless there is more to come."""
         assert self._open is not None
-        entry = self._open = replace(
-            self._open,
-            crc=isal_zlib.crc32_combine(self._open.crc, piece.crc, piece.size),
-            size=self._open.size + piece.size,
-            compressed_size=self._open.compressed_size + piece.stored,
-        )
+        entry = self._open = self._open.with_more(piece)
         if piece.more:
             return None
         if not filled:
