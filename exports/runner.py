@@ -81,8 +81,7 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
             plan = planning.plan(source, receipt, spool=spool)
             draft = stack.enter_context(_draft(job, plan, aside, spool))
             _write(job, plan, source, receipt, draft, watch)
-        watch.progress.enter("Checking the archive", until=95, total=draft.size)
-        checked = draft.check(watch.advance)
+        checked = _check(draft, watch)
         watch.lease.check()
         watch.progress.enter("Storing the archive", until=99, total=checked.size)
         key = draft.publish(watch.advance)
@@ -145,6 +144,12 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
         "requested_by": job.requested_by or "the command line",
         "options": source.spec.as_dict(),
     }
+
+
+def _check(draft: Draft, watch: Watch) -> Checked:
+    """Read it back, as a whole."""
+    watch.progress.enter("Checking the archive", until=95, total=draft.size)
+    return draft.check(watch.advance)
 
 
 def _finish(job: ExportJob, key: str, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:
