@@ -101,7 +101,8 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
             with failures_told():
                 self.client.head_bucket(Bucket=self.bucket_name)
         except FileNotFoundError as error:
-            raise StoreFailed("The file store has no such bucket. Make it, or correct S3_BUCKET.") from error
+            told = "The file store has no such bucket. Make it, or correct S3_BUCKET."
+            raise StoreFailed(told, lasting=True) from error
 
     def open_part(self, name: str, *, size: int) -> File[bytes]:
         """The object `name`, of which `size` is known, for who will read but a part of it. Nothing is asked yet."""

@@ -58,6 +58,7 @@ def bucket(server: Store, outside: Any, way: Way, settings: Any, monkeypatch: py
         for name, location in places.items()
     }
     settings.S3_SWEEP_SECONDS = 0
+    settings.JOB_PAUSE_SECONDS = 0
     monkeypatch.setattr(patience, "_hurried", {os.getpid()})
     way.asked.clear()
     way.fault = lambda asked: None

@@ -11,9 +11,10 @@ from PIL import Image
 
 from datasets import images
 from datasets.models import Dataset, NewAsset
-from exports import storage
+from exports import runner, storage
 from exports.models import ExportJob
 from tests import cast
+from tests.exports.reading import export
 from tests.services.store import Fault
 from vi_portal.accounts.models import User
 
@@ -43,3 +44,12 @@ def link(job: ExportJob, user: User) -> str:
 
 def fails(*methods: str, status: int = 500, having: str = "") -> Any:
     return lambda asked: Fault(status) if asked.method in methods and having in asked.path else None
+
+
+def export_to_the_end(dataset: Dataset, **options: Any) -> ExportJob:
+    """An export with all the attempts it has."""
+    job = export(dataset, **options)
+    while job.is_active:
+        runner.run(job.pk, worker="test")
+        job.refresh_from_db()
+    return job

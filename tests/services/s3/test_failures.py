@@ -11,7 +11,7 @@ from datasets.models import Dataset
 from exports.models import ExportJob
 from tests import cast
 from tests.exports.reading import export
-from tests.services.s3.kit import fails, with_images
+from tests.services.s3.kit import export_to_the_end, fails, with_images
 from tests.services.store import Asked, Bucket, Fault, Way
 from tests.services.swift import KEY, SECRET
 from vi_portal.jobs.models import State
@@ -32,7 +32,7 @@ def test_a_store_that_fails_now_and_then_is_asked_again(valves: Dataset, way: Wa
         return Fault(503)
 
     way.fault = every_first_time
-    job = export(valves, include_images=True)
+    job = export_to_the_end(valves, include_images=True)
     assert (job.state, job.warnings) == (State.FINISHED, {}), job.failure
     assert len(failed) == 5, "three images, the archive, and whether it is there"
 
@@ -53,7 +53,7 @@ def test_an_archive_the_store_does_not_take_fails_the_job_and_leaves_nothing(
         monkeypatch.setattr(uploading, "PART_SIZE", 2_000)
     cast.make_annotated(valves, 30)
     way.fault = fault
-    job = export(valves, seed=7)
+    job = export_to_the_end(valves, seed=7)
     assert job.state == State.FAILED
     told = "refuses the portal" if "refused" in request.node.name else "The file store fails"
     assert told in job.failure
@@ -76,7 +76,7 @@ def test_an_archive_that_is_another_on_the_store_is_not_published(
             bucket.put(key, bucket.read(key)[:-1])
 
     way.fault = lose_a_byte
-    job = export(valves)
+    job = export_to_the_end(valves)
     assert (job.state, "does not hold what it was sent" in job.failure) == (State.FAILED, True)
     assert bucket.keys() == []
 
@@ -89,7 +89,7 @@ def test_a_store_that_cannot_be_reached_is_told_without_its_credentials(
         if "OPTIONS" in options:
             options["OPTIONS"]["endpoint_url"] = "http://127.0.0.1:9"
     settings.STORAGES = dict(settings.STORAGES)
-    job = export(valves)
+    job = export_to_the_end(valves)
     assert (job.state, "The file store does not answer" in job.failure) == (State.FAILED, True)
     assert SECRET not in caplog.text + job.failure
     assert KEY not in caplog.text + job.failure
@@ -98,7 +98,7 @@ def test_a_store_that_cannot_be_reached_is_told_without_its_credentials(
 def test_images_that_cannot_be_had_for_the_store_s_sake_fail_the_export(valves: Dataset, way: Way) -> None:
     with_images(valves)
     way.fault = fails("GET")
-    job = export(valves, include_images=True)
+    job = export_to_the_end(valves, include_images=True)
     assert job.state == State.FAILED, "it would else have finished without its images"
     assert "The file store fails" in job.failure
 
@@ -114,6 +114,6 @@ def test_a_job_cancelled_while_its_archive_is_sent_leaves_nothing(
             ExportJob.objects.get().cancel(by="Ana")
 
     way.fault = cancelled_meanwhile
-    job = export(valves)
+    job = export_to_the_end(valves)
     assert job.failure == "Cancelled by Ana."
     assert (bucket.keys(), bucket.unfinished()) == ([], [])

@@ -18,7 +18,7 @@ from exports.registry import FORMATS
 from tests.exports.jobs import make_running
 from tests.exports.reading import export, leftovers
 from tests.exports.test_shards import another_worker
-from tests.services.s3.kit import fails, with_images
+from tests.services.s3.kit import export_to_the_end, fails, with_images
 from tests.services.store import Asked, Bucket, Fault, Way
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State, Worker
@@ -113,7 +113,7 @@ def test_what_the_store_does_not_do_fails_the_job_and_leaves_nothing(
 ) -> None:
     with_images(valves, 13)
     way.fault = fault
-    job = export(valves, include_images=True, seed=7)
+    job = export_to_the_end(valves, include_images=True, seed=7)
     assert (job.state, "The file store fails" in job.failure) == (State.FAILED, True)
     assert (bucket.keys("team/exports/"), bucket.unfinished(), leftovers()) == ([], [], [])
     way.fault = lambda asked: None
