@@ -69,6 +69,7 @@ class Fault:
     status: int = 0
     cut_after: int | None = None
     after_seconds: float = 0.0
+    hang_up: bool = False
 
 
 @dataclass
@@ -80,12 +81,26 @@ class Asked:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def fails(*methods: str, status: int = 500, having: str = "") -> Callable[[Asked], Fault | None]:
+    """A fault of all requests of these methods, or of any, with `having` in their path."""
+
+    def fault(asked: Asked) -> Fault | None:
+        return Fault(status) if having in asked.path and (not methods or asked.method in methods) else None
+
+    return fault
+
+
 class Way:
-    """A server in front of the store at `port`; `fault` decides what befalls each request. `asked` keeps them all."""
+    """A server in front of the store at `port`, through which the store is as good or as bad as wanted.
+
+    `fault` decides what befalls each request, and may be changed at any time. `asked` keeps them all.
+    """
+
+    fault: Callable[[Asked], Fault | None]
 
     def __init__(self, port: int) -> None:
         self.asked: list[Asked] = []
-        self.fault: Callable[[Asked], Fault | None] = lambda asked: None
+        self.answer_well()
         way = self
 
         class Passing(BaseHTTPRequestHandler):
@@ -97,6 +112,9 @@ class Way:
                 way.asked.append(asked)
                 fault = way.fault(asked) or Fault()
                 time.sleep(fault.after_seconds)
+                if fault.hang_up:
+                    self.close_connection = True
+                    return
                 if fault.status:
                     self._answer(fault.status, [], b"<Error><Code>InternalError</Code></Error>")
                     return
@@ -130,6 +148,22 @@ class Way:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def answer_well(self) -> None:
+        """All that comes is passed on."""
+        self.fault = lambda asked: None
+
+    def answer_500(self, *methods: str, having: str = "", status: int = 500) -> None:
+        """An error instead, to requests of these methods, or of any, with `having` in their path."""
+        self.fault = fails(*methods, having=having, status=status)
+
+    def answer_slowly(self, seconds: float, *methods: str) -> None:
+        """All that comes, or what is of these methods, is passed on after so long."""
+        self.fault = lambda asked: Fault(after_seconds=seconds) if not methods or asked.method in methods else None
+
+    def hang_up(self) -> None:
+        """Whoever asks hears nothing, and the connection ends."""
+        self.fault = lambda asked: Fault(hang_up=True)
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -15,7 +15,6 @@ from exports import runner, storage
 from exports.models import ExportJob
 from tests import cast
 from tests.exports.reading import export
-from tests.services.store import Fault
 from vi_portal.accounts.models import User
 
 
@@ -40,10 +39,6 @@ def noisy_png() -> bytes:
 
 def link(job: ExportJob, user: User) -> str:
     return reverse("download", args=[job.pk, storage.sign(job.pk, user_id=user.pk), "archive.zip"])
-
-
-def fails(*methods: str, status: int = 500, having: str = "") -> Any:
-    return lambda asked: Fault(status) if asked.method in methods and having in asked.path else None
 
 
 def export_to_the_end(dataset: Dataset, **options: Any) -> ExportJob:

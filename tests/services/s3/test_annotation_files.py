@@ -16,8 +16,7 @@ from datasets.imports import sessions
 from datasets.models import Annotation, Dataset, ImportJob
 from tests import cast
 from tests.conftest import signed_in
-from tests.services.s3.kit import fails
-from tests.services.store import Bucket, Way
+from tests.services.store import Bucket, Way, fails
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State
 

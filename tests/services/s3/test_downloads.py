@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from datasets import images
@@ -16,13 +19,15 @@ from datasets.models import Dataset, NewAsset
 from exports import storage
 from exports.models import ExportJob
 from tests import cast
-from tests.api.test_kit import key_of
+from tests.api.test_kit import client_of, key_of
 from tests.conftest import signed_in
 from tests.exports.reading import export
+from tests.exports.test_api import address
 from tests.frame.range_checks import CHECKS, Answer, Site, verify
-from tests.services.s3.kit import fails, link, noisy_png, with_images
+from tests.services.s3.kit import link, noisy_png, with_images
 from tests.services.store import Bucket, Way
 from vi_portal.accounts.models import User
+from vi_portal.s3 import store as s3_store
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -103,13 +108,41 @@ def test_an_archive_that_is_gone_is_told_as_such(ana: User, job: ExportJob) -> N
     assert "The archive is gone" in answer.content.decode()
 
 
-def test_a_store_that_fails_is_not_taken_for_an_archive_that_is_gone(ana: User, job: ExportJob, way: Way) -> None:
-    way.fault = fails("HEAD", "GET")
-    answer = signed_in(ana).get(link(job, ana))
-    assert answer.status_code == 503
-    assert "The archive cannot be fetched now" in answer.content.decode()
+AWAY: list[Any] = [
+    pytest.param(lambda way: way.answer_500("HEAD", "GET"), id="500"),
+    pytest.param(lambda way: way.hang_up(), id="hangs up"),
+    pytest.param(lambda way: way.answer_slowly(2), id="slow"),
+]
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The web server has a second's patience with the store."""
+    monkeypatch.setitem(s3_store._HURRIED, "read_timeout", 0.5)
+    s3_store._client.cache_clear()
+    yield
+    s3_store._client.cache_clear()
+
+
+@pytest.mark.parametrize("downloads", ["redirect", "portal"])
+@pytest.mark.parametrize("away", AWAY)
+def test_a_store_that_is_away_is_not_taken_for_an_archive_that_is_gone(
+    ana: User, job: ExportJob, way: Way, hurry: None, settings: Any, away: Any, downloads: str
+) -> None:
+    settings.S3_DOWNLOADS = downloads
+    away(way)
+    page = signed_in(ana).get(link(job, ana))
+    assert page.status_code == 503
+    assert "The archive cannot be fetched now" in page.content.decode()
     history = signed_in(ana).get(reverse("annotations", args=[job.dataset_id]))
     assert history.status_code == 200
+    told = client_of(ana).get(address(job.dataset, job.pk)).json()["status"]["downloadUrl"]["url"]
+    for method in ("get", "head"):
+        answer = getattr(Client(), method)(told)
+        assert answer.status_code == 503
+    assert re.match(r"The file store (fails|does not answer) ", Client().get(told).json()["message"])
+    way.answer_well()
+    assert Client().head(told).status_code == 200
 
 
 @pytest.mark.parametrize("downloads", ["redirect", "portal"])

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from datasets.models import Dataset
+from exports import runner
 from exports.models import ExportJob
 from tests import cast
+from tests.conftest import signed_in
 from tests.exports.reading import export
-from tests.services.s3.kit import export_to_the_end, fails, with_images
-from tests.services.store import Asked, Bucket, Fault, Way
+from tests.services.s3.kit import export_to_the_end, with_images
+from tests.services.store import Asked, Bucket, Fault, Way, fails
 from tests.services.swift import KEY, SECRET
-from vi_portal.jobs.models import State
+from vi_portal.accounts.models import User
+from vi_portal.jobs import doorbell
+from vi_portal.jobs.models import State, Worker
 from vi_portal.s3 import uploading
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
@@ -117,3 +122,76 @@ def test_a_job_cancelled_while_its_archive_is_sent_leaves_nothing(
     job = export_to_the_end(valves)
     assert job.failure == "Cancelled by Ana."
     assert (bucket.keys(), bucket.unfinished()) == ([], [])
+
+
+# Attempts
+
+
+def test_a_store_that_fails_for_a_while_delays_an_export_and_the_row_says_so(
+    valves: Dataset, ana: User, way: Way
+) -> None:
+    cast.make_annotated(valves, 3)
+    way.answer_500("PUT")
+    job = export(valves)
+    assert (job.state, job.attempts) == (State.QUEUED, 1)
+    page = signed_in(ana).get(reverse("annotations", args=[valves.pk])).content.decode()
+    assert "The file store fails (InternalError). It starts again." in page
+    way.answer_well()
+    runner.run(job.pk, worker="another")
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.failure) == (State.FINISHED, 2, "")
+
+
+def test_a_job_the_store_failed_pauses_before_its_next_attempt(valves: Dataset, way: Way, settings: Any) -> None:
+    settings.JOB_PAUSE_SECONDS = 3600
+    cast.make_annotated(valves, 1)
+    way.answer_500("PUT")
+    job = export(valves)
+    way.answer_well()
+    assert doorbell.take_turn("another") is None
+    runner.run(job.pk, worker="another")
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (State.QUEUED, 1)
+
+
+def test_after_the_last_attempt_the_reason_is_plain(valves: Dataset, way: Way, settings: Any, caplog: Any) -> None:
+    cast.make_annotated(valves, 1)
+    way.answer_500("PUT")
+    job = export_to_the_end(valves)
+    assert (job.state, job.attempts) == (State.FAILED, settings.JOB_MAX_ATTEMPTS)
+    assert job.failure == "The file store fails (InternalError). Retry, or tell your administrator."
+    assert "Traceback" not in caplog.text
+
+
+def test_a_store_that_refuses_the_portal_is_not_asked_again(valves: Dataset, way: Way) -> None:
+    cast.make_annotated(valves, 1)
+    way.answer_500("PUT", status=403)
+    job = export(valves)
+    assert (job.state, job.attempts) == (State.FAILED, 1)
+
+
+def test_a_slow_store_is_waited_for(valves: Dataset, way: Way) -> None:
+    with_images(valves, 2)
+    way.answer_slowly(0.3)
+    job = export(valves, include_images=True)
+    assert (job.state, job.attempts) == (State.FINISHED, 1), job.failure
+
+
+def test_a_shard_the_store_failed_is_written_again_and_the_export_goes_on(
+    valves: Dataset, way: Way, settings: Any
+) -> None:
+    settings.EXPORT_SHARD_RECORDS = 2
+    with_images(valves, 5)
+    Worker.sign_in("one")
+    failed = list[str]()
+
+    def one_fragment_fails(asked: Asked) -> Fault | None:
+        if asked.method == "PUT" and ".fragment" in asked.path and asked.path in (failed or [asked.path]):
+            failed.append(asked.path)
+            return Fault(500)
+        return None
+
+    way.fault = one_fragment_fails
+    job = export_to_the_end(valves, include_images=True)
+    assert failed
+    assert (job.state, job.warnings) == (State.FINISHED, {}), job.failure

@@ -16,8 +16,8 @@ from tests import cast
 from tests.api.test_kit import client_of
 from tests.conftest import signed_in
 from tests.datasets.api.test_ingestion import opened, put, state
-from tests.services.s3.kit import fails, with_images
-from tests.services.store import Asked, Bucket, Fault, Way
+from tests.services.s3.kit import with_images
+from tests.services.store import Asked, Bucket, Fault, Way, fails
 from vi_portal.accounts.models import User
 from vi_portal.s3 import patience
 

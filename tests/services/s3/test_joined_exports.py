@@ -18,8 +18,8 @@ from exports.registry import FORMATS
 from tests.exports.jobs import make_running
 from tests.exports.reading import export, leftovers
 from tests.exports.test_shards import another_worker
-from tests.services.s3.kit import export_to_the_end, fails, with_images
-from tests.services.store import Asked, Bucket, Fault, Way
+from tests.services.s3.kit import export_to_the_end, with_images
+from tests.services.store import Asked, Bucket, Fault, Way, fails
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State, Worker
 from vi_portal.s3 import cutting

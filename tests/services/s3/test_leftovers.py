@@ -13,8 +13,8 @@ from datasets import removal
 from datasets.models import Dataset, ImportJob
 from exports.models import ExportJob
 from tests.exports.jobs import make_finished, make_running
-from tests.services.s3.kit import fails, with_images
-from tests.services.store import Bucket, Store, Way
+from tests.services.s3.kit import with_images
+from tests.services.store import Bucket, Store, Way, fails
 from vi_portal import s3
 from vi_portal.accounts.models import User
 from vi_portal.s3 import store as s3_store

@@ -15,8 +15,8 @@ from datasets.models import Dataset
 from exports.models import ExportJob
 from tests.conftest import signed_in
 from tests.frame.portal import environment
-from tests.services.s3.kit import fails, link, with_images
-from tests.services.store import Bucket, Way
+from tests.services.s3.kit import link, with_images
+from tests.services.store import Bucket, Way, fails
 from tests.services.swift import KEY, SECRET
 from vi_portal.accounts.models import User
 from vi_portal.logs import masked
