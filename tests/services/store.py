@@ -74,10 +74,11 @@ class Fault:
 
 @dataclass
 class Asked:
-    """A request that came by."""
+    """A request that came by, with `size` bytes in its body."""
 
     method: str
     path: str
+    size: int
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -108,7 +109,7 @@ class Way:
 
             def pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(self.command, self.path, dict(self.headers))
+                asked = Asked(self.command, self.path, len(body), dict(self.headers))
                 way.asked.append(asked)
                 fault = way.fault(asked) or Fault()
                 time.sleep(fault.after_seconds)

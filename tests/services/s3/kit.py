@@ -30,10 +30,10 @@ def with_images(dataset: Dataset, count: int = 3) -> dict[str, bytes]:
     return stored
 
 
-def noisy_png() -> bytes:
-    """An image of some hundred kilobytes."""
+def noisy_png(width: int = 400, height: int = 300) -> bytes:
+    """An image of some hundred kilobytes, or three bytes a pixel."""
     buffer = BytesIO()
-    Image.frombytes("RGB", (400, 300), os.urandom(400 * 300 * 3)).save(buffer, "PNG")
+    Image.frombytes("RGB", (width, height), os.urandom(width * height * 3)).save(buffer, "PNG", compress_level=0)
     return buffer.getvalue()
 
 

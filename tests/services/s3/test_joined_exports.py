@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 import zipfile
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from datasets.models import Dataset
+from datasets import images
+from datasets.models import Dataset, NewAsset
 from exports import shards
 from exports.models import ExportJob, ExportShard
 from exports.registry import FORMATS
+from tests import cast
 from tests.exports.jobs import make_running
 from tests.exports.reading import export, leftovers
 from tests.exports.test_shards import another_worker
-from tests.services.s3.kit import export_to_the_end, with_images
+from tests.services.s3.kit import export_to_the_end, noisy_png, with_images
 from tests.services.store import Asked, Bucket, Fault, Way, fails
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State, Worker
@@ -85,6 +89,34 @@ def test_one_worker_alone_puts_it_together_as_well(valves: Dataset, bucket: Buck
     found = members(content(export(valves, include_images=True), bucket))
     assert {name.removeprefix("images/"): found[name] for name in found if name.startswith("images/")} == stored
     assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) > 4
+
+
+def test_parts_are_as_large_as_any_store_wants_them_and_most_bytes_are_copied(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "SMALLEST_PART", 5 * 2**20)
+    settings.EXPORT_SHARD_RECORDS = 5
+    stored = {f"noise_{number}.png": noisy_png(1000, 700) for number in range(13)}
+    for name, content_of in stored.items():
+        facts = images.store_image(BytesIO(content_of), dataset=valves, uid=name, filename=name)
+        [asset] = valves.add_assets([NewAsset(name, facts)])
+        cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
+    way.asked.clear()
+    job = export(valves, format="ViFull")
+    found = members(content(job, bucket))
+    assert {name.rpartition("/")[2]: found[name] for name in found if name.endswith(".png")} == stored
+    parts = [asked for asked in way.asked if "partNumber" in asked.path and ".zip" in asked.path]
+    parts.sort(key=lambda asked: int(parse_qs(urlsplit(asked.path).query)["partNumber"][0]))
+    sent, copied = [asked.size for asked in parts], [size_copied(asked) for asked in parts]
+    assert all(size >= 5 * 2**20 for size in map(max, sent[:-1], copied[:-1]))
+    assert sum(sent) + sum(copied) == job.size
+    assert sum(copied) > sum(sent)
+
+
+def size_copied(asked: Asked) -> int:
+    """How many bytes the store was asked to copy."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("x-amz-copy-source-range", ""))
+    return int(found[2]) - int(found[1]) + 1 if found else 0
 
 
 def test_no_more_images_pass_over_a_disk_at_once_than_make_a_shard(
