@@ -195,6 +195,20 @@ def the_web_server_dies_before_it_rings(told: Round) -> None:
     wait_until(lambda: told.team.web(), what="the web server is started again")
 
 
+def the_broker_gives_up_on_messages(told: Round) -> None:
+    """RabbitMQ closes the channel of who acknowledges a message too late for it; exports go on, and no worker is lost."""
+    broker = told.team.broker
+    assert isinstance(broker, RabbitMQ)
+    before = told.team.workers()
+    with _impatient(broker):
+        wait_until(told.team.is_whole, what="the workers hear the broker again")
+        told.ask()
+        wait_until(lambda: not under_way(), what="the exports are over")
+        assert "delivery acknowledgement on channel" in broker.log.read_text(), "It was patient after all."
+    assert told.team.workers() == before, "A worker ended, or one of its processes."
+    assert [job.attempts for job in jobs()] == [1] * told.asked
+
+
 def each_message_is_delivered_three_times(told: Round) -> None:
     over = threading.Event()
 
@@ -285,6 +299,8 @@ def deck(team: Team) -> list[Strike]:
     strikes += [the_database_is_stopped] if team.database else [the_database_is_locked, the_whole_portal_is_killed]
     if team.has_own_disk:
         strikes.append(the_disk_is_full)
+    if isinstance(team.broker, RabbitMQ):
+        strikes.append(the_broker_gives_up_on_messages)
     if team.broker:
         strikes.append(the_broker_hangs_when_exports_are_asked_for)
     if team.database and wrong_clocks():  # on one machine there is one clock
@@ -350,6 +366,20 @@ def _broker_mute(told: Round) -> Iterator[None]:
         broker.kill()
         if isinstance(broker, RabbitMQ):
             broker.forget()
+        broker.start()
+
+
+@contextmanager
+def _impatient(broker: RabbitMQ) -> Iterator[None]:
+    """The broker waits a moment for a message to be acknowledged, instead of half an hour."""
+    broker.stop()
+    broker.configure(consumer_timeout=300)
+    broker.start()
+    try:
+        yield
+    finally:
+        broker.stop()
+        broker.configure()
         broker.start()
 
 

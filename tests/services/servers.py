@@ -216,11 +216,16 @@ class RabbitMQ(Server):
             "log.console": "true",
             "log.file": "false",
             "disk_free_limit.absolute": "10MB",
-            **self._configuration,
         }
-        (self.folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
+        self._lines = lines | self._configuration
+        self.configure()
         (self.folder / "enabled_plugins").write_text("[].\n")
         self._names_port, self._nodes_port = free_port(), free_port()
+
+    def configure(self, **more: str | int) -> None:
+        """What holds from the next start on: the usual configuration, and `more`."""
+        lines = self._lines | more
+        (self.folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
 
     @property
     def url(self) -> str:
@@ -240,7 +245,10 @@ class RabbitMQ(Server):
             RABBITMQ_LOG_BASE=str(self.folder),
             RABBITMQ_PID_FILE=str(self.folder / "rabbitmq.pid"),
             RABBITMQ_DIST_PORT=str(self._nodes_port),
-            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}",
+            # It looks for messages that nobody acknowledged every minute, which is long for a test.
+            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=(
+                "-kernel inet_dist_use_interface {127,0,0,1} -rabbit channel_tick_interval 200"
+            ),
             LANG="C.UTF-8",
             **named,
         )
