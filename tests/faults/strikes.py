@@ -24,6 +24,7 @@ from django.conf import settings
 from exports.models import ExportJob, ExportShard
 from tests.faults.team import Team, wait_until, wrong_clocks
 from tests.faults.world import Kind, World, jobs, seen
+from tests.frame import portal
 from tests.services.servers import RabbitMQ
 from vi_portal.jobs.models import ACTIVE, State
 
@@ -133,16 +134,18 @@ def every_attempt_is_killed(told: Round) -> None:
 
 
 def a_worker_sleeps_past_its_lease(told: Round) -> None:
+    """Alone, and not with SQLite's one lock in its hands: that is `the_database_is_locked`."""
     told.ask()
     told.wait_for_a_moment()
     name = told.pick_worker()
-    held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
     pids = told.team.workers().get(name, [])
-    _send(signal.SIGSTOP, pids)
     try:
+        portal.pause(pids)
+        held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
+        told.struck.append(f"{len(held)} exports held")
         wait_until(lambda: _all_moved_on(held), what="another worker takes the exports of one that sleeps")
     finally:
-        _send(signal.SIGCONT, pids)
+        portal.resume(pids)
 
 
 def a_clock_is_wrong(told: Round) -> None:
@@ -196,7 +199,7 @@ def the_web_server_dies_before_it_rings(told: Round) -> None:
 
 
 def the_broker_gives_up_on_messages(told: Round) -> None:
-    """RabbitMQ closes the channel of who acknowledges a message too late for it; exports go on, and no worker is lost."""
+    """RabbitMQ closes the channel of who acknowledges too late for it; exports go on, and no worker is lost."""
     broker = told.team.broker
     assert isinstance(broker, RabbitMQ)
     before = told.team.workers()
@@ -393,12 +396,6 @@ def _to_be_done() -> list[tuple[str, str]]:
 
 def _folder(name: str = "data_folder_in") -> Path:
     return Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS[name])
-
-
-def _send(number: signal.Signals, pids: list[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _all_moved_on(held: dict[uuid.UUID, uuid.UUID]) -> bool:
