@@ -84,12 +84,10 @@ def _send(number: signal.Signals, pids: Sequence[int]) -> None:
 def _is_stopped(pid: int) -> bool:
     """Whether no thread of it runs on; it takes the signal a moment to reach them all."""
     try:
-        states = [
-            thread.read_text().rpartition(")")[2].split()[0] for thread in Path(f"/proc/{pid}/task").glob("*/stat")
-        ]
+        told = [thread.read_text() for thread in Path(f"/proc/{pid}/task").glob("*/stat")]
     except OSError:
         return False  # a thread ended meanwhile; look again
-    return all(state in "TtZX" for state in states)
+    return all(line.rpartition(")")[2].split()[0] in "TtZX" for line in told)
 
 
 def _is_locked() -> bool:

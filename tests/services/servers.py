@@ -210,14 +210,14 @@ class RabbitMQ(Server):
             "permissions": [{"user": "portal", "vhost": host, **permissions} for host in self.hosts],
         }
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
-        lines = {
+        self._lines: dict[str, str | int] = {
             "listeners.tcp.local": f"127.0.0.1:{self.port}",
             "load_definitions": str(self.folder / "definitions.json"),
             "log.console": "true",
             "log.file": "false",
             "disk_free_limit.absolute": "10MB",
+            **self._configuration,
         }
-        self._lines = lines | self._configuration
         self.configure()
         (self.folder / "enabled_plugins").write_text("[].\n")
         self._names_port, self._nodes_port = free_port(), free_port()
