@@ -117,7 +117,6 @@ try:
     WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2, validate=validate.Range(min=1, max=64))
     DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
     TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
-    CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
 
     # Metrics: what Prometheus shows to read them; empty for this machine alone.
     METRICS_TOKEN = env.str("METRICS_TOKEN", "")
@@ -328,6 +327,8 @@ USE_THOUSAND_SEPARATOR = True
 # Background jobs: the rows are the truth, a message only wakes a worker up.
 
 CELERY_TASK_IGNORE_RESULT = True
+# Acknowledged when it was answered, so that a worker which is busy holds no bell that another could answer.
+CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 1,
@@ -344,6 +345,9 @@ CELERY_WORKER_LOST_WAIT = 2
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# RabbitMQ closes the channel when a bell is not acknowledged within its `consumer_timeout`. The worker listens anew;
+# what it is at goes on.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if CELERY_BROKER_URL.startswith("files://"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -24,6 +24,7 @@ from django.conf import settings
 from exports.models import ExportJob, ExportShard
 from tests.faults.team import Team, wait_until, wrong_clocks
 from tests.faults.world import Kind, World, jobs, seen
+from tests.frame import portal
 from tests.services.servers import RabbitMQ
 from vi_portal.jobs.models import ACTIVE, State
 
@@ -133,16 +134,18 @@ def every_attempt_is_killed(told: Round) -> None:
 
 
 def a_worker_sleeps_past_its_lease(told: Round) -> None:
+    """Alone, and not with SQLite's one lock in its hands: that is `the_database_is_locked`."""
     told.ask()
     told.wait_for_a_moment()
     name = told.pick_worker()
-    held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
     pids = told.team.workers().get(name, [])
-    _send(signal.SIGSTOP, pids)
     try:
+        portal.pause(pids)
+        held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
+        told.struck.append(f"{len(held)} exports held")
         wait_until(lambda: _all_moved_on(held), what="another worker takes the exports of one that sleeps")
     finally:
-        _send(signal.SIGCONT, pids)
+        portal.resume(pids)
 
 
 def a_clock_is_wrong(told: Round) -> None:
@@ -193,6 +196,20 @@ def the_web_server_dies_before_it_rings(told: Round) -> None:
         told.kill(*told.team.web())
         asking.join()
     wait_until(lambda: told.team.web(), what="the web server is started again")
+
+
+def the_broker_gives_up_on_messages(told: Round) -> None:
+    """RabbitMQ closes the channel of who acknowledges too late for it; exports go on, and no worker is lost."""
+    broker = told.team.broker
+    assert isinstance(broker, RabbitMQ)
+    before = told.team.workers()
+    with _impatient(broker):
+        wait_until(told.team.is_whole, what="the workers hear the broker again")
+        told.ask()
+        wait_until(lambda: not under_way(), what="the exports are over")
+        assert "delivery acknowledgement on channel" in broker.log.read_text(), "It was patient after all."
+    assert told.team.workers() == before, "A worker ended, or one of its processes."
+    assert [job.attempts for job in jobs()] == [1] * told.asked
 
 
 def each_message_is_delivered_three_times(told: Round) -> None:
@@ -285,6 +302,8 @@ def deck(team: Team) -> list[Strike]:
     strikes += [the_database_is_stopped] if team.database else [the_database_is_locked, the_whole_portal_is_killed]
     if team.has_own_disk:
         strikes.append(the_disk_is_full)
+    if isinstance(team.broker, RabbitMQ):
+        strikes.append(the_broker_gives_up_on_messages)
     if team.broker:
         strikes.append(the_broker_hangs_when_exports_are_asked_for)
     if team.database and wrong_clocks():  # on one machine there is one clock
@@ -353,6 +372,20 @@ def _broker_mute(told: Round) -> Iterator[None]:
         broker.start()
 
 
+@contextmanager
+def _impatient(broker: RabbitMQ) -> Iterator[None]:
+    """The broker waits a moment for a message to be acknowledged, instead of half an hour."""
+    broker.stop()
+    broker.configure(consumer_timeout=300)
+    broker.start()
+    try:
+        yield
+    finally:
+        broker.stop()
+        broker.configure()
+        broker.start()
+
+
 def _to_be_done() -> list[tuple[str, str]]:
     """Every message that could be under way: the task and the id."""
     exports = ExportJob.objects.filter(state__in=ACTIVE).values_list("pk", flat=True)
@@ -363,12 +396,6 @@ def _to_be_done() -> list[tuple[str, str]]:
 
 def _folder(name: str = "data_folder_in") -> Path:
     return Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS[name])
-
-
-def _send(number: signal.Signals, pids: list[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _all_moved_on(held: dict[uuid.UUID, uuid.UUID]) -> bool:
