@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 import httpx
 
+from tests.faults.store import Store
 from tests.services.servers import Postgres, RabbitMQ, Redis, Server, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,8 @@ class Setup:
     name: str
     database: type[Postgres] | None = None
     broker: type[Redis] | type[RabbitMQ] | None = None
+    #: Its files are in a bucket.
+    bucket: bool = False
 
 
 SETUPS = {
@@ -46,6 +50,7 @@ SETUPS = {
         Setup("embedded"),
         Setup("redis", Postgres, Redis),
         Setup("rabbitmq", Postgres, RabbitMQ),
+        Setup("store", Postgres, Redis, bucket=True),
     )
 }
 
@@ -92,6 +97,7 @@ class Team:
         self.archives, self.spools = folder / "exports", folder / "spool"
         self.database = setup.database(folder / "postgres") if setup.database else None
         self.broker = setup.broker(folder / "broker-server") if setup.broker else None
+        self.store = Store(folder / "store") if setup.bucket else None
         self.port = free_port()
         self.log = folder / "log.txt"
         self.has_own_disk = False
@@ -109,6 +115,7 @@ class Team:
             "JOB_SWEEP_SECONDS": "0.3",
             "JOB_MAX_ATTEMPTS": "5",
             "TENSORFLOW_WARM_UP": "off",
+            **(self.store.environment if self.store else {}),
         }
         self._kept: list[Kept] = []
         self._over = threading.Event()
@@ -119,6 +126,8 @@ class Team:
     def start(self) -> None:
         for server in self.servers:
             server.start()
+        if self.store:
+            self.store.make_bucket()
         self.archives.mkdir(exist_ok=True)
         self.has_own_disk = self._mount()
         for command in (("migrate",), ("collectstatic", "--no-input")):
@@ -147,7 +156,7 @@ class Team:
 
     @property
     def servers(self) -> list[Server]:
-        return [server for server in (self.database, self.broker) if server is not None]
+        return [server for server in (self.database, self.broker, self.store) if server is not None]
 
     def is_whole(self) -> bool:
         """Whether everything answers, and two workers take jobs."""
@@ -160,6 +169,29 @@ class Team:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    # Its files
+
+    def published(self) -> set[str]:
+        """What is where the archives are kept: archives, and what should not be there for long."""
+        return set(self.store.archives()) if self.store else {path.name for path in self.archives.iterdir()}
+
+    def aside(self) -> list[str]:
+        """What is being made: on its way to the store, and in the folders of the workers."""
+        folders = [self.spools, *([self.archives] if self.store else [])]
+        uploads = self.store.unfinished() if self.store else []
+        return sorted(uploads + [path.name for folder in folders if folder.is_dir() for path in folder.iterdir()])
+
+    @contextmanager
+    def fetched(self, archive: str) -> Iterator[Path]:
+        """The archive as a file."""
+        if not self.store:
+            yield self.archives / archive
+            return
+        with NamedTemporaryFile(dir=self.folder, suffix=".zip") as file:
+            file.write(self.store.read(archive))
+            file.flush()
+            yield Path(file.name)
 
     # Its processes
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import random
 import struct
 import subprocess
 import time
@@ -17,6 +19,9 @@ import google_crc32c
 import httpx
 from django.conf import settings
 from django.db import DatabaseError, connections
+from django.test import Client
+from django.urls import reverse
+from PIL import Image
 
 from datasets.models import Annotation, Dataset
 from exports.models import ExportJob, ExportShard
@@ -47,6 +52,8 @@ class World:
     """The dataset everybody exports, and the key of somebody who may."""
 
     key: str
+    #: The session of somebody at a browser.
+    session: str
     dataset: Dataset
     assets: int
     annotations: int
@@ -60,18 +67,21 @@ class World:
         key = SecretKey.objects.make(membership=ana.memberships.get(), name="Faults", read_only=False)[1]
         dataset = cast.make_dataset(organization)
         make_large(dataset, assets=assets - 1, annotations=annotations)
-        pictured = cast.make_asset(dataset, "pictured.jpg", image=cast.jpeg())
+        pictured = cast.make_asset(dataset, "pictured.jpg", image=_noise())
         cast.make_annotation(pictured)
         columns = ("file", "size", "sha256", "crc32", "mime_type")
-        # One image file for every tenth asset, as if ten had been uploaded that are alike.
-        dataset.assets.filter(uid__endswith="0").update(**{name: getattr(pictured, name) for name in columns})
+        # One image file for every hundredth asset, as if that many had been uploaded that are alike.
+        dataset.assets.filter(uid__endswith="00").update(**{name: getattr(pictured, name) for name in columns})
         total = Annotation.objects.filter(asset__dataset=dataset).count()
         kinds = [
             Kind(f"{name} with images" if pictures else name, name, images=pictures)
             for name in ("ViJsonl", "ViTfrecord")
             for pictures in images
         ]
-        return cls(key, dataset, dataset.assets.count(), total, tuple(kinds))
+        browser = Client()
+        browser.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+        session = browser.cookies["sessionid"].value
+        return cls(key, session, dataset, dataset.assets.count(), total, tuple(kinds))
 
     def ask(self, team: Team, kind: Kind) -> int:
         """Ask the portal for an export, as a program does; the status of the answer, 0 for none."""
@@ -89,6 +99,21 @@ class World:
             return 0
         return answer.status_code
 
+    def look(self, team: Team) -> list[int]:
+        """Look at the history of the exports as a person and as a program do; the statuses of the answers, 0 for
+        none."""
+        page = reverse("job-history", args=[self.dataset.pk])
+        api = f"/workspaces/{self.dataset.organization_id}/datasets/{self.dataset.pk}/datasetExports"
+        asked = {page: {"Cookie": f"sessionid={self.session}"}, api: {"Authorization": f"Bearer {self.key}"}}
+        statuses = []
+        for address, headers in asked.items():
+            try:
+                answer = httpx.get(team.url + address, headers=headers, timeout=60, trust_env=False)
+                statuses.append(answer.status_code)
+            except httpx.HTTPError:
+                statuses.append(0)
+        return statuses
+
     def kind_of(self, job: ExportJob) -> Kind:
         [kind] = [kind for kind in self.kinds if (kind.format, kind.images) == (job.format, job.spec.include_images)]
         return kind
@@ -105,13 +130,19 @@ class World:
             before, writing = begun - asked, time.monotonic() - begun
             if turn == 0 or before + writing < kind.before + kind.writing:
                 kind.before, kind.writing = before, writing
-            kind.members = kind.members or members(team.archives / job.archive)
+            if not kind.members:
+                with team.fetched(job.archive) as path:
+                    kind.members = members(path)
             self.check(team, job)
             clear(team)
 
     def check(self, team: Team, job: ExportJob) -> None:
         """The finished `job` has one archive, which verifies and holds every asset and annotation of the dataset."""
-        path, kind = team.archives / job.archive, self.kind_of(job)
+        with team.fetched(job.archive) as path:
+            self._check_file(path, job)
+
+    def _check_file(self, path: Path, job: ExportJob) -> None:
+        kind = self.kind_of(job)
         test = subprocess.run(["unzip", "-tq", str(path)], capture_output=True, text=True, check=False)
         assert test.returncode == 0, test.stdout + test.stderr
         with path.open("rb") as file:
@@ -125,6 +156,13 @@ class World:
         found = members(path)
         differing = {name for name in found | kind.members if found.get(name) != kind.members.get(name)}
         assert not differing, f"It differs from the undisturbed export in {sorted(differing)}"
+
+
+def _noise() -> bytes:
+    """An image that no compression makes smaller, so that an archive with images is sent to a store in parts."""
+    pixels, buffer = random.Random(7).randbytes(400 * 300 * 3), io.BytesIO()
+    Image.frombytes("RGB", (400, 300), pixels).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
 
 
 def counted(archive: zipfile.ZipFile, format_key: str) -> tuple[int, int]:
@@ -199,13 +237,12 @@ def all_over(number: int) -> bool:
 def untidy(team: Team) -> dict[str, Any]:
     """What is there and should not be, once every job is over."""
     archives = {job.archive for job in jobs() if job.state == State.FINISHED}
-    found = {path.name for path in team.archives.iterdir()}
-    spools = [path.name for path in team.spools.iterdir()] if team.spools.is_dir() else []
+    found = team.published()
     shards = seen(ExportShard.objects.count, otherwise=-1)
     wrong = {
         "surplus": sorted(found - archives),
         "missing": sorted(archives - found),
-        "spool": spools,
+        "aside": team.aside(),
         "shards": shards,
     }
     return {name: what for name, what in wrong.items() if what}
