@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from celery import current_app
@@ -148,15 +149,18 @@ def a_worker_sleeps_past_its_lease(told: Round) -> None:
     """Alone, and not with SQLite's one lock in its hands: that is `the_database_is_locked`."""
     told.ask()
     told.wait_for_a_moment()
-    name = told.pick_worker()
-    pids = told.team.workers().get(name, [])
-    try:
-        portal.pause(pids)
-        held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
-        told.struck.append(f"{len(held)} exports held")
-        wait_until(lambda: _all_moved_on(held), what="another worker takes the exports of one that sleeps")
-    finally:
-        portal.resume(pids)
+    while under_way():
+        name = told.pick_worker()
+        pids = told.team.workers().get(name, [])
+        try:
+            portal.pause(pids)
+            held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
+            wait_until(partial(_all_moved_on, held), what="another worker takes the exports of one that sleeps")
+        finally:
+            portal.resume(pids)
+        if held:
+            told.struck.append(f"{len(held)} exports held")
+            return
 
 
 def a_clock_is_wrong(told: Round) -> None:
