@@ -60,7 +60,7 @@ _STORE: list[Strike] = [
 #: The reasons an export may fail for, by the fault. By any other fault, none may fail.
 REASONS: dict[Strike, str] = {
     the_disk_is_full: "The disk is full",
-    every_attempt_is_killed: "The worker stopped unexpectedly 5 times.",
+    every_attempt_is_killed: "The worker stopped unexpectedly 6 times.",
     the_store_fails_and_dawdles: "The file store ",
     the_store_is_away: "The file store ",
 }

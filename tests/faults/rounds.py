@@ -95,7 +95,7 @@ def _round(team: Team, world: World, plan: Plan, *, number: int, tally: Tally) -
     began = time.monotonic()
     print(f"  {number:4}  {strike.__name__:48}", end="", flush=True)
     try:
-        wait_until(team.is_whole, what="the portal is whole before the round")
+        team.make_whole()
         strike(told)
         _look(team, world, strike, asked=told.asked, tally=tally)
     except Exception:

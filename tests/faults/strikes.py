@@ -274,8 +274,10 @@ def the_database_is_locked(told: Round) -> None:
     told.wait_for_a_moment()
     with sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=20, isolation_level=None) as held:
         held.execute("BEGIN IMMEDIATE")
-        time.sleep(told.random.choice((1.0, 3.0, 6.0, 22.0)))
+        with _readers(told) as statuses:
+            time.sleep(told.random.choice((1.0, 3.0, 6.0, 22.0)))
         held.execute("ROLLBACK")
+        assert statuses[200], "Nobody could read."
     held.close()
 
 

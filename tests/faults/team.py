@@ -31,6 +31,7 @@ DISK_MEGABYTES = 64
 PATIENCE_SECONDS = 180.0
 #: How soon a program that died is started again.
 _PAUSE_SECONDS = 0.2
+_SUPERVISOR_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -110,10 +111,11 @@ class Team:
             "PORT": str(self.port),
             "EXPORT_WAITERS": "0",
             "EXPORT_SHARD_RECORDS": str(records_a_shard),
-            "JOB_LEASE_SECONDS": "2",
+            # Long enough for a process that loads TensorFlow on a busy machine, where its other threads stand still.
+            "JOB_LEASE_SECONDS": "3",
             "JOB_GRACE_SECONDS": "0.5",
             "JOB_SWEEP_SECONDS": "0.3",
-            "JOB_MAX_ATTEMPTS": "5",
+            "JOB_MAX_ATTEMPTS": "6",
             "TENSORFLOW_WARM_UP": "off",
             **(self.store.environment if self.store else {}),
         }
@@ -165,6 +167,19 @@ class Team:
         except httpx.HTTPError:
             return False
         return well and len(self.workers()) == 2
+
+    def make_whole(self) -> None:
+        """Wait until it is whole. A supervisor lets more time pass with each worker that dies young; one that would
+        hold up the rounds is started anew."""
+        patient_until = time.monotonic() + _SUPERVISOR_SECONDS
+        while not self.is_whole():
+            if time.monotonic() > patient_until and (supervisor := self.supervisor()):
+                for pid in supervisor + self.web():
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                break
+            time.sleep(0.1)
+        wait_until(self.is_whole, what="the portal is whole before the round")
 
     @property
     def url(self) -> str:
