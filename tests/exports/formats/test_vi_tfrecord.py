@@ -24,7 +24,7 @@ from google.protobuf import (  # type: ignore[import-untyped]
 from datasets.contents import Contents, GroundedPhrase, Interaction, PhraseGrounding, Vqa, repair
 from datasets.geometry import Box
 from exports import runs
-from exports.formats import vi_tfrecord
+from exports.formats import vi_tfrecord, vi_tfrecord_features
 from exports.formats.vi_tfrecord_features import FEATURES
 from exports.records import AnnotationRecord, Member, Options, Record, Run, dump_annotations
 
@@ -323,6 +323,48 @@ def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
     assert shard(run_of(VALVES), asked) == shard(run_of(VALVES), asked)
 
 
+@pytest.mark.parametrize(
+    ("stored", "records", "changes"),
+    [
+        ("valves.tfrecord", VALVES, {"labels": LABELS}),
+        ("questions.tfrecord", QUESTIONS, {"labels": ("", "Ja ✓", "No")}),
+        ("pictures.tfrecord", PICTURES, {"include_images": True}),
+    ],
+)
+def test_a_shard_is_as_it_always_was(
+    tmp_path: Path, stored: str, records: list[Record], changes: dict[str, Any]
+) -> None:
+    [found] = shard(run_of(records), options(tmp_path, **changes)).values()
+    assert found == (GOLDEN / stored).read_bytes()
+
+
+def test_a_shard_is_what_tensorflow_would_write(tmp_path: Path) -> None:
+    # One after the other, small and large: nothing of a record may show in the next.
+    picture = VALVES[0]._replace(image=bytes(3 * 1024 * 1024), mime_type="image/png")
+    mixed = [VALVES[1], picture, VALVES[2], *VALVES, *QUESTIONS, picture, VALVES[0]]
+    numbers = vi_tfrecord_features.number_labels(LABELS)
+    columns = [vi_tfrecord_features.columns(record, numbers) for record in mixed]
+    [found] = shard(run_of(mixed), options(tmp_path, labels=LABELS, include_images=True)).values()
+    assert found == written_by_tensorflow(tmp_path / "expected", columns)
+
+
+def written_by_tensorflow(path: Path, columns: Iterable[vi_tfrecord_features.Columns]) -> bytes:
+    """A file of Examples, each made in the plain way."""
+    import tensorflow as tf
+
+    make = {
+        "string": lambda values: tf.train.Feature(bytes_list=tf.train.BytesList(value=values)),
+        "int64": lambda values: tf.train.Feature(int64_list=tf.train.Int64List(value=values)),
+        "float32": lambda values: tf.train.Feature(float_list=tf.train.FloatList(value=values)),
+    }
+    kinds = {feature.name: make[feature.dtype] for feature in FEATURES}
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for filled in columns:
+            features = tf.train.Features(feature={name: kinds[name](values) for name, values in filled.items()})
+            writer.write(tf.train.Example(features=features).SerializeToString(deterministic=True))
+    return path.read_bytes()
+
+
 # The spool
 
 
@@ -425,7 +467,7 @@ def test_tensorflow_is_loaded_by_encoding_alone() -> None:
 import sys
 from pathlib import Path
 from exports import runs
-from exports.formats import vi_tfrecord
+from exports.formats import vi_tfrecord, vi_tfrecord_features
 from exports.records import Options, Record
 asked = Options(normalized=False, include_images=False, labels=("a",), spool_dir=Path("."))
 vi_tfrecord.preview(Record("1", "a.jpg", "a.jpg", 1, 1, ()), asked)
