@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import json
 import struct
 import subprocess
@@ -365,30 +364,22 @@ def written_by_tensorflow(path: Path, columns: Iterable[vi_tfrecord_features.Col
     return path.read_bytes()
 
 
-# The spool
-
-
-def spooled(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "spool").rglob("*") if path.is_file())
-
-
-def test_a_closed_generator_leaves_nothing(tmp_path: Path) -> None:
-    members = vi_tfrecord.encode(run_of(VALVES), options(tmp_path))
-    chunks = iter(next(members).chunks)
-    next(chunks)
-    assert spooled(tmp_path)
-    members.close()  # type: ignore[attr-defined]
-    assert list((tmp_path / "spool").iterdir()) == []
-
-
-def test_a_source_that_breaks_leaves_nothing(tmp_path: Path) -> None:
+def test_a_source_that_breaks_is_heard_of(tmp_path: Path) -> None:
     def records() -> Iterator[Record]:
         yield VALVES[0]
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(vi_tfrecord.encode(run_of(records()), options(tmp_path)))
-    assert list((tmp_path / "spool").iterdir()) == []
+        shard(run_of(records()), options(tmp_path))
+
+
+def test_chunks_are_of_one_size(tmp_path: Path) -> None:
+    picture = VALVES[0]._replace(image=bytes(700_000))
+    [member] = vi_tfrecord.encode(run_of([VALVES[0], picture, *VALVES * 500, picture]), options(tmp_path))
+    *sizes, last = [len(chunk) for chunk in member.chunks]
+    assert len(sizes) > 1
+    assert set(sizes) == {1024 * 1024}
+    assert 0 < last <= 1024 * 1024
 
 
 # Companions and preview
@@ -476,10 +467,3 @@ assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_full_disk_has_the_name_that_the_system_gives_it() -> None:
-    # /dev/full is a disk with no room: every write to it fails as on a full one.
-    with pytest.raises(OSError, match="No space left on device") as caught, vi_tfrecord._as_os_errors():
-        vi_tfrecord._write(Path("/dev/full"), VALVES, {})
-    assert caught.value.errno == errno.ENOSPC
