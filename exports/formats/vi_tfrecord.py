@@ -31,9 +31,12 @@ _CRC = struct.Struct("<I")
 
 def encode(run: Run, options: Options) -> Iterator[Member]:
     """The shard `annotations-00000-of-000NN.tfrecord` of this run, maybe empty."""
-    numbers = vi_tfrecord_features.number_labels(options.labels)
     name = run.path(f"annotations-{run.number:05}-of-{run.of:05}.tfrecord")
-    yield Member(name, _chunks(_examples(run.records, numbers)), compressed=not options.include_images)
+    frames = _frames(_examples(run.records, vi_tfrecord_features.number_labels(options.labels)))
+    if options.include_images:
+        yield Member(name, frames, compressed=False)
+    else:
+        yield Member(name, _even(frames))
 
 
 def companions(options: Options) -> Iterator[Member]:
@@ -88,17 +91,22 @@ def _empty_list(example: Any, name: str) -> Any:
     return typed.value
 
 
-def _chunks(examples: Iterable[bytes]) -> Iterator[Chunk]:
-    """The frames of `examples`, one after the other: length, its checksum, the bytes, their checksum.
-
-    Chunks are of one size but for the last, whatever the examples': what deflate makes of them depends on that.
-    """
-    pending: list[Chunk] = []
-    size = 0
+def _frames(examples: Iterable[bytes]) -> Iterator[bytes]:
+    """Around each of `examples`: its length and the checksum of that, its own checksum."""
     for example in examples:
         length = _LENGTH.pack(len(example))
-        pending += (length, _masked_crc(length), example, _masked_crc(example))
-        size += len(length) + len(example) + 2 * _CRC.size
+        yield length + _masked_crc(length)
+        yield example
+        yield _masked_crc(example)
+
+
+def _even(pieces: Iterable[bytes]) -> Iterator[Chunk]:
+    """The same bytes in chunks of one size but for the last: what deflate makes of them depends on that."""
+    pending: list[Chunk] = []
+    size = 0
+    for piece in pieces:
+        pending.append(piece)
+        size += len(piece)
         if size >= _CHUNK:
             joined = memoryview(b"".join(pending))
             size %= _CHUNK
