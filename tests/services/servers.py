@@ -210,7 +210,7 @@ class RabbitMQ(Server):
             "permissions": [{"user": "portal", "vhost": host, **permissions} for host in self.hosts],
         }
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
-        lines = {
+        self._lines: dict[str, str | int] = {
             "listeners.tcp.local": f"127.0.0.1:{self.port}",
             "load_definitions": str(self.folder / "definitions.json"),
             "log.console": "true",
@@ -218,9 +218,14 @@ class RabbitMQ(Server):
             "disk_free_limit.absolute": "10MB",
             **self._configuration,
         }
-        (self.folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
+        self.configure()
         (self.folder / "enabled_plugins").write_text("[].\n")
         self._names_port, self._nodes_port = free_port(), free_port()
+
+    def configure(self, **more: str | int) -> None:
+        """What holds from the next start on: the usual configuration, and `more`."""
+        lines = self._lines | more
+        (self.folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
 
     @property
     def url(self) -> str:
@@ -240,7 +245,10 @@ class RabbitMQ(Server):
             RABBITMQ_LOG_BASE=str(self.folder),
             RABBITMQ_PID_FILE=str(self.folder / "rabbitmq.pid"),
             RABBITMQ_DIST_PORT=str(self._nodes_port),
-            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}",
+            # It looks for messages that nobody acknowledged every minute, which is long for a test.
+            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=(
+                "-kernel inet_dist_use_interface {127,0,0,1} -rabbit channel_tick_interval 200"
+            ),
             LANG="C.UTF-8",
             **named,
         )

@@ -63,13 +63,15 @@ def _answers(port: int) -> bool:
     return False
 
 
-#: What befalls a request: a status to answer with, or a part of the answer's body after which the connection ends.
+#: What befalls a request: a status to answer with, no answer at all, or a part of the answer's body after which the
+#: connection ends. With `done`, the store did all the same what was asked.
 @dataclass(frozen=True)
 class Fault:
     status: int = 0
     cut_after: int | None = None
     after_seconds: float = 0.0
-    hang_up: bool = False
+    silent: bool = False
+    done: bool = False
 
 
 @dataclass
@@ -89,6 +91,11 @@ def fails(*methods: str, status: int = 500, having: str = "") -> Callable[[Asked
         return Fault(status) if having in asked.path and (not methods or asked.method in methods) else None
 
     return fault
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked is gone, or the store is; that is what it is there for."""
 
 
 class Way:
@@ -113,19 +120,27 @@ class Way:
                 way.asked.append(asked)
                 fault = way.fault(asked) or Fault()
                 time.sleep(fault.after_seconds)
-                if fault.hang_up:
-                    self.close_connection = True
-                    return
-                if fault.status:
-                    self._answer(fault.status, [], b"<Error><Code>InternalError</Code></Error>")
+                fails = bool(fault.status) or fault.silent
+                if fails and not fault.done:
+                    self._fail(fault)
                     return
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                 connection.request(self.command, self.path, body, dict(self.headers))
                 answer = connection.getresponse()
-                self._answer(answer.status, answer.getheaders(), answer.read(), cut_after=fault.cut_after)
+                body = answer.read()
                 connection.close()
+                if fails:
+                    self._fail(fault)
+                else:
+                    self._answer(answer.status, answer.getheaders(), body, cut_after=fault.cut_after)
 
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
+
+            def _fail(self, fault: Fault) -> None:
+                if fault.silent:
+                    self.close_connection = True
+                else:
+                    self._answer(fault.status, [], b"<Error><Code>InternalError</Code></Error>")
 
             def _answer(
                 self, status: int, headers: list[tuple[str, str]], body: bytes, cut_after: int | None = None
@@ -146,7 +161,7 @@ class Way:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Passing)
+        self._server = _Quiet(("127.0.0.1", 0), Passing)
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -164,7 +179,7 @@ class Way:
 
     def hang_up(self) -> None:
         """Whoever asks hears nothing, and the connection ends."""
-        self.fault = lambda asked: Fault(hang_up=True)
+        self.fault = lambda asked: Fault(silent=True)
 
     def stop(self) -> None:
         self._server.shutdown()
