@@ -87,6 +87,8 @@ try:
     JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", 30, validate=validate.Range(min=1))
     JOB_GRACE_SECONDS = env.float("JOB_GRACE_SECONDS", 15, validate=validate.Range(min=0.5))
     JOB_SWEEP_SECONDS = env.float("JOB_SWEEP_SECONDS", 5, validate=validate.Range(min=0.1))
+    # After a failure of the file store; twice as long after the second.
+    JOB_PAUSE_SECONDS = env.float("JOB_PAUSE_SECONDS", 15, validate=validate.Range(min=0))
     JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 3, validate=validate.Range(min=1))
 
     # Files on an S3-compatible store, for several machines; with no bucket, under DATA_DIR
