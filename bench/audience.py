@@ -47,12 +47,13 @@ class Audience:
         """How many exports run or wait."""
         return ExportJob.objects.filter(state__in=ACTIVE).count()
 
-    def first_archive(self, person: Person) -> str:
-        """The path of an archive that `person` may fetch, exported for it."""
-        person.ask_for("ViTfrecord")
+    def archives(self, people: list[Person]) -> list[str]:
+        """The path at which each of `people` may fetch an archive, exported for it."""
+        people[0].browser.get("first page", self.history)
+        people[0].ask_for("ViTfrecord")
         self.wait_for_exports(120)
-        page = person.browser.get("first page", self.history)
-        return re.findall(r'href="(/exports/[^"]+/download/[^"]+)"', page)[0]
+        pages = [person.browser.get("first page", self.history) for person in people]
+        return [re.findall(r'href="(/exports/[^"]+/download/[^"]+)"', page)[0] for page in pages]
 
     def wait_for_exports(self, seconds: float) -> Counter[str]:
         """What became of the exports, once they are over, or when so many seconds are."""

@@ -50,7 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--exports", type=int, default=20, help="exports that run or wait at any time (20)")
     parser.add_argument("--downloads", type=int, default=5, help="downloads at the same time (5)")
     parser.add_argument("--seconds", type=float, default=60, help="for how long (60)")
-    parser.add_argument("--assets", type=int, default=4_000, help="in the dataset, ten annotations each (4000)")
+    parser.add_argument("--assets", type=int, default=3_000, help="in the dataset, ten annotations each (3000)")
     return parser.parse_args()
 
 
@@ -62,8 +62,12 @@ def _measure(asked: argparse.Namespace, folder: Path) -> bool:
     audience, seen, is_over = make_audience(asked.people, assets=asked.assets), Seen(), threading.Event()
     with serving(folder) as served:
         people = audience.people(served.url, seen, is_over)
-        link = audience.first_archive(people[0])
-        fetching = [threading.Thread(target=_download, args=(each, link, is_over)) for each in _some(people, asked)]
+        links = audience.archives(people[: asked.downloads])
+        fetching = [
+            threading.Thread(target=_download, args=(person, link, is_over))
+            for person, link in zip(people, links, strict=False)
+        ]
+        passed = len(served.log.read_text())
         looking = [threading.Thread(target=each.look) for each in people]
         load, before, began = os.getloadavg(), _cpu(served), time.monotonic()
         for thread in (*looking, *fetching):
@@ -78,15 +82,11 @@ def _measure(asked: argparse.Namespace, folder: Path) -> bool:
         outcomes = audience.wait_for_exports(_PATIENCE)
         spent = {name: after[name] - before[name] for name in before}
         memory = {"web": took(served.web).peak, "worker": took(served.worker).peak}
-        log = served.log.read_text()
+        log = served.log.read_text()[passed:]
     _print(seen, spent, lasted, memory)
     print(f"Exports: {', '.join(f'{count} {state}' for state, count in outcomes.items())}.")
     print(f"Load average before and after: {load[0]:.2f}, {os.getloadavg()[0]:.2f}.")
     return _print_troubles(seen, log) and set(outcomes) == {"finished"}
-
-
-def _some(people: list[Person], asked: argparse.Namespace) -> list[Person]:
-    return [people[number % len(people)] for number in range(asked.downloads)]
 
 
 def _download(person: Person, link: str, is_over: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""People at their browsers: who look at the history, who export, and who download, as the pages would have them do it."""
+"""People at their browsers, who look at the history, export and download as the pages would have them do it."""
 
 from __future__ import annotations
 

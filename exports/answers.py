@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.http import quote_etag
 from django_htmx.http import HttpResponseClientRedirect, retarget, trigger_client_event
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
 from exports.history import history
+from exports.row_pieces import piece
 from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 
@@ -25,6 +29,7 @@ def history_context(dataset: Dataset, membership: Membership, query: QueryDict) 
     carried = AssetFilter.parse(query)
     found = history(dataset, membership, page=query.get("page"))
     page = {"page": str(found.page.number)} if found.page.number > 1 else {}
+    place = urlencode(carried.as_dict() | page)
     return {
         "dataset": dataset,
         "membership": membership,
@@ -32,7 +37,8 @@ def history_context(dataset: Dataset, membership: Membership, query: QueryDict) 
         "has_annotations": dataset.assets.all().annotated().exists(),
         "carried": carried,
         "query": carried.as_query(),
-        "place": urlencode(carried.as_dict() | page),
+        "place": place,
+        "pieces": [piece(row, place=place) for row in found.rows],
     }
 
 
@@ -45,6 +51,14 @@ def piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any])
         response = render(request, "exports/dialog_page.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def unless_unchanged(request: SignedInRequest, response: HttpResponse) -> HttpResponseBase:
+    """`response`, or only that it is still what the browser has."""
+    patch_cache_control(response, private=True, no_cache=True)
+    tag = quote_etag(blake2b(response.content, digest_size=16).hexdigest())
+    response.headers["ETag"] = tag
+    return get_conditional_response(request, etag=tag, response=response) or response
 
 
 def changed(request: SignedInRequest, dataset: Dataset, membership: Membership) -> HttpResponse:

@@ -16,6 +16,8 @@ from exports.receipt import NO_ANNOTATIONS
 from vi_portal.accounts.models import Membership
 from vi_portal.jobs.models import State
 
+#: For so many seconds the same link is shown.
+_LINK_KEPT = 600
 #: How many kinds of warnings the row itself tells; its details have them all.
 _TOLD_AT_ONCE = 2
 
@@ -44,6 +46,17 @@ class ExportRow(JobRow[ExportJob]):
 
     kind: ClassVar[str] = "Export"
     nobody: ClassVar[str] = "The command line"
+    template: ClassVar[str] = "exports/_export_row.html"
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        # A link is this user's own. It is made anew now and then, long before it expires.
+        link = (
+            (self.membership.user_id, self.job.dataset.name, int(self.now.timestamp() / _LINK_KEPT))
+            if self.has_link
+            else ()
+        )
+        return *super().told, self.expires, self.job.has_expired, self.may_delete, self.repeat_label, link
 
     @property
     def verdict(self) -> str:
@@ -86,10 +99,19 @@ class ExportRow(JobRow[ExportJob]):
         return f"in {_left(self.job.expires_at - self.now)}"
 
     @property
+    def has_link(self) -> bool:
+        return self.job.has_archive and self.membership.may_export
+
+    @property
+    def checksum(self) -> str:
+        """The id of the element with the archive's SHA-256."""
+        return f"checksum-{self.job.pk}"
+
+    @property
     def download_url(self) -> str:
         """The signed link to the archive, this user's own; empty where there is none to have."""
         job = self.job
-        if not (job.has_archive and self.membership.may_export):
+        if not self.has_link:
             return ""
         signature = storage.sign(job.pk, user_id=self.membership.user_id)
         return reverse("download", args=[job.pk, signature, job.archive_filename])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -18,9 +19,12 @@ from exports.export_rows import ExportRow
 from exports.import_rows import ImportRow
 from exports.models import ExportJob
 from vi_portal.accounts.models import Membership
-from vi_portal.jobs.forecast import forecast
+from vi_portal.jobs.forecast import Forecast, lookout
+from vi_portal.jobs.models import Job, State
 
 PAGE_SIZE = 25
+#: Who asked for a job looks at it so long; small ones are over by then.
+_YOUNG = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,14 @@ class History:
     def is_active(self) -> bool:
         """Whether a job on this page is still to change, so that the page asks again."""
         return any(row.job.is_active or row.is_settling for row in self.rows)
+
+    @property
+    def pause(self) -> str:
+        """How long the page waits before it asks again: shortest for who has just asked for a job."""
+        own = [row for row in self.rows if row.job.is_active and row.job.user_id == row.membership.user_id is not None]
+        if any(row.now - row.job.created_at < _YOUNG for row in own):
+            return "300ms"
+        return "1s" if own else "2s"
 
     @property
     def pages(self) -> Iterable[str | int]:
@@ -58,10 +70,9 @@ def history(dataset: Dataset, membership: Membership, *, page: str | int | None)
     keys = [kind._default_manager.filter(dataset=dataset).values("pk", "created_at") for kind in kinds]
     found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
     wanted, now = [row["pk"] for row in found.object_list], timezone.now()
-    exports = ExportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
-    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").named().in_bulk()
-    active = any(job.is_active for job in (*exports.values(), *imports.values()))
-    expected = forecast() if active else None
+    exports = ExportJob.objects.in_bulk(wanted)
+    imports = ImportJob.objects.named().in_bulk(wanted) if len(exports) < len(wanted) else {}
+    expected = _forecast((*exports.values(), *imports.values()))
     rows: list[ExportRow | ImportRow] = []
     for pk in wanted:
         if pk in exports:
@@ -70,6 +81,13 @@ def history(dataset: Dataset, membership: Membership, *, page: str | int | None)
         elif pk in imports:
             rows.append(ImportRow(imports[pk], membership, expected, now))
     return History(rows, found, worker_missing=expected is not None and not expected.slots)
+
+
+def _forecast(jobs: Iterable[Job]) -> Forecast | None:
+    """Of the line that the active ones of `jobs` are in, where there are any."""
+    running = {job.pk for job in jobs if job.state == State.RUNNING}
+    waiting = {job.pk for job in jobs if job.state == State.QUEUED}
+    return lookout.forecast(running=running, waiting=waiting) if running or waiting else None
 
 
 def _counted(rows: Iterable[ExportRow | ImportRow]) -> str:

@@ -17,6 +17,7 @@ from tests import cast
 from tests.e2e.portal import Portal, running_portal
 from tests.side_by_side import SideBySide, turn
 from vi_portal.accounts.models import Organization, Role, User
+from vi_portal.jobs.forecast import lookout
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,6 +53,13 @@ def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
     settings.ARCHIVE_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
     settings.SPOOL_DIR = tmp_path / "spool"  # type: ignore[attr-defined]
     settings.UPLOAD_DIR = tmp_path / "uploads"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def no_forecast_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forecast is made for each who asks: the line of the test before is no basis."""
+    monkeypatch.setattr(lookout, "seconds", 0.0)
+    monkeypatch.setattr(lookout, "_until", 0.0)
 
 
 @pytest.fixture(scope="session")
