@@ -24,17 +24,22 @@ from vi_portal.accounts.requests import SignedInRequest
 DONE = "exports:done"
 
 
-def history_context(dataset: Dataset, membership: Membership, query: QueryDict) -> dict[str, Any]:
-    """What the history's templates need. `place` is the query that leads back to this very view of it."""
+def history_context(
+    dataset: Dataset, membership: Membership, query: QueryDict, *, followed: bool = False
+) -> dict[str, Any]:
+    """What the history's templates need, for a page that has it already where it is `followed`.
+
+    `place` is the query that leads back to this very view of it.
+    """
     carried = AssetFilter.parse(query)
-    found = history(dataset, membership, page=query.get("page"))
+    found = history(dataset, membership, page=query.get("page"), followed=followed)
     page = {"page": str(found.page.number)} if found.page.number > 1 else {}
     place = urlencode(carried.as_dict() | page)
     return {
         "dataset": dataset,
         "membership": membership,
         "history": found,
-        "has_annotations": dataset.assets.all().annotated().exists(),
+        "has_annotations": found.moment.has_annotations,
         "carried": carried,
         "query": carried.as_query(),
         "place": place,

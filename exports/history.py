@@ -1,7 +1,4 @@
-"""The Annotation Job History as a person reads it: one page of rows, and what is told of all of them.
-
-A page of it takes the same few queries whatever the number of jobs.
-"""
+"""The Annotation Job History as a person reads it: one page of rows, and what is told of all of them."""
 
 from __future__ import annotations
 
@@ -11,18 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.utils import timezone
+from django.core.paginator import Page
 
 from datasets.models import Dataset, ImportJob
 from exports.export_rows import ExportRow
 from exports.import_rows import ImportRow
 from exports.models import ExportJob
+from exports.moments import Moment, moments, this_moment
 from vi_portal.accounts.models import Membership
-from vi_portal.jobs.forecast import Forecast, lookout
-from vi_portal.jobs.models import Job, State
 
-PAGE_SIZE = 25
 #: Who asked for a job looks at it so long; small ones are over by then.
 _YOUNG = timedelta(seconds=5)
 
@@ -32,8 +26,16 @@ class History:
     """One page of the history of a dataset's jobs, exports and imports."""
 
     rows: Sequence[ExportRow | ImportRow]
-    page: Page[Any]
-    worker_missing: bool
+    moment: Moment
+
+    @property
+    def page(self) -> Page[Any]:
+        return self.moment.page
+
+    @property
+    def worker_missing(self) -> bool:
+        """Whether jobs wait and nobody is there to do them."""
+        return self.moment.expected is not None and not self.moment.expected.slots
 
     @property
     def is_active(self) -> bool:
@@ -64,30 +66,19 @@ class History:
         return " ".join(told)
 
 
-def history(dataset: Dataset, membership: Membership, *, page: str | int | None) -> History:
-    """The page asked for, or the nearest there is, as this member sees it."""
-    kinds: tuple[type[ExportJob], type[ImportJob]] = (ExportJob, ImportJob)
-    keys = [kind._default_manager.filter(dataset=dataset).values("pk", "created_at") for kind in kinds]
-    found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
-    wanted, now = [row["pk"] for row in found.object_list], timezone.now()
-    exports = ExportJob.objects.in_bulk(wanted)
-    imports = ImportJob.objects.named().in_bulk(wanted) if len(exports) < len(wanted) else {}
-    expected = _forecast((*exports.values(), *imports.values()))
-    rows: list[ExportRow | ImportRow] = []
-    for pk in wanted:
-        if pk in exports:
-            exports[pk].dataset = dataset  # spares a query a row
-            rows.append(ExportRow(exports[pk], membership, expected, now))
-        elif pk in imports:
-            rows.append(ImportRow(imports[pk], membership, expected, now))
-    return History(rows, found, worker_missing=expected is not None and not expected.slots)
+def history(dataset: Dataset, membership: Membership, *, page: str | None, followed: bool = False) -> History:
+    """The page asked for, or the nearest there is, as this member sees it.
+
+    With `followed` it is for a page that has it and asks again, and may be of a moment ago.
+    """
+    moment = moments.of_late(dataset, page) if followed else this_moment(dataset, page)
+    return History([_row(job, membership, moment) for job in moment.jobs], moment)
 
 
-def _forecast(jobs: Iterable[Job]) -> Forecast | None:
-    """Of the line that the active ones of `jobs` are in, where there are any."""
-    running = {job.pk for job in jobs if job.state == State.RUNNING}
-    waiting = {job.pk for job in jobs if job.state == State.QUEUED}
-    return lookout.forecast(running=running, waiting=waiting) if running or waiting else None
+def _row(job: ExportJob | ImportJob, membership: Membership, moment: Moment) -> ExportRow | ImportRow:
+    if isinstance(job, ExportJob):
+        return ExportRow(job, membership, moment.expected, moment.now)
+    return ImportRow(job, membership, moment.expected, moment.now)
 
 
 def _counted(rows: Iterable[ExportRow | ImportRow]) -> str:

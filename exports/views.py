@@ -49,7 +49,8 @@ def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The history alone, asked for again and again while a job on it is active."""
     dataset, membership = _dataset_and_membership(request, pk)
-    response = render(request, "exports/_followed_history.html", history_context(dataset, membership, request.GET))
+    context = history_context(dataset, membership, request.GET, followed=True)
+    response = render(request, "exports/_followed_history.html", context)
     return unless_unchanged(request, response)
 
 

@@ -13,6 +13,7 @@ from django.test import Client
 from xdist.remote import Producer
 
 from datasets.models import Dataset
+from exports.moments import moments
 from tests import cast
 from tests.e2e.portal import Portal, running_portal
 from tests.side_by_side import SideBySide, turn
@@ -56,10 +57,11 @@ def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_forecast_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forecast is made for each who asks: the line of the test before is no basis."""
+def nothing_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept for a moment is none of the test before."""
     monkeypatch.setattr(lookout, "seconds", 0.0)
     monkeypatch.setattr(lookout, "_until", 0.0)
+    monkeypatch.setattr(moments, "seconds", 0.0)
 
 
 @pytest.fixture(scope="session")
