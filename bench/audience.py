@@ -25,9 +25,6 @@ from exports.spec import ExportSpec
 from vi_portal.accounts.models import Membership, Role, User
 from vi_portal.jobs.models import ACTIVE, State
 
-#: Exports of the past: the history has several pages.
-_ENDED = 300
-
 
 @dataclass(frozen=True)
 class Audience:
@@ -42,6 +39,12 @@ class Audience:
 
     def people(self, url: str, seen: Seen, is_over: threading.Event) -> list[Person]:
         return [Person(Browser(url, key, seen), self.history, seen, is_over) for key in self.sessions]
+
+    def newest(self) -> tuple[float, float, float]:
+        """When the newest export was asked for, taken by a worker, and finished, in seconds since 1970."""
+        moments = ExportJob.objects.values_list("created_at", "started_at", "finished_at").latest("created_at")
+        created, started, finished = (moment.timestamp() for moment in moments)
+        return created, started, finished
 
     def active(self) -> int:
         """How many exports run or wait."""
@@ -64,8 +67,8 @@ class Audience:
         return Counter(f"{state} {failure}".strip() for state, failure in asked)
 
 
-def make_audience(count: int, *, assets: int) -> Audience:
-    """So many people, all signed in, a dataset, and a history of ended exports, in a migrated database."""
+def make_audience(count: int, *, assets: int, ended: int = 300) -> Audience:
+    """So many people, all signed in, a dataset, and a history of `ended` exports, in a migrated database."""
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     dataset = generate.make_dataset("Crowd", kind="phrase-grounding", assets=assets)
@@ -74,13 +77,13 @@ def make_audience(count: int, *, assets: int) -> Audience:
         user.set_unusable_password()
         user.save()
         Membership.objects.create(user=user, organization=dataset.organization, role=Role.OWNER)
-    _end(dataset, users)
+    _end(dataset, users, ended)
     sessions = [_sign_in(user) for user in users]
     connections.close_all()
     return Audience(dataset, sessions)
 
 
-def _end(dataset: Dataset, users: list[User]) -> None:
+def _end(dataset: Dataset, users: list[User], count: int) -> None:
     """Exports that expired long ago, for the pages behind the first."""
     spec, now = ExportSpec().resolved(), timezone.now()
     ended = [
@@ -98,7 +101,7 @@ def _end(dataset: Dataset, users: list[User]) -> None:
             expires_at=now - timedelta(days=23),
             size=1,
         )
-        for number in range(_ENDED)
+        for number in range(count)
     ]
     ExportJob.objects.bulk_create(ended)
 
