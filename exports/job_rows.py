@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -41,6 +41,11 @@ class JobRow(ABC, Generic[J]):
         """Everything the row is drawn from: rows that tell the same look the same."""
         columns = {name: value for name, value in vars(self.job).items() if name not in _UNSEEN}
         return self.kind, columns, self.detail, self.tone, self.duration, self.may_cancel
+
+    @property
+    def personal(self) -> Mapping[str, str]:
+        """What this member alone is shown in the row, by the mark that the drawn row has in its place."""
+        return {}
 
     @property
     @abstractmethod
