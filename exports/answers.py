@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,15 +23,13 @@ from vi_portal.accounts.requests import SignedInRequest
 DONE = "exports:done"
 
 
-def history_context(
-    dataset: Dataset, membership: Membership, query: QueryDict, *, followed: bool = False
-) -> dict[str, Any]:
-    """What the history's templates need, for a page that has it already where it is `followed`.
+def history_context(dataset: Dataset, membership: Membership, query: QueryDict, *, within: float = 0) -> dict[str, Any]:
+    """What the history's templates need, as it was `within` so many seconds ago.
 
     `place` is the query that leads back to this very view of it.
     """
     carried = AssetFilter.parse(query)
-    found = history(dataset, membership, page=query.get("page"), followed=followed)
+    found = history(dataset, membership, page=query.get("page"), within=within)
     page = {"page": str(found.page.number)} if found.page.number > 1 else {}
     place = urlencode(carried.as_dict() | page)
     return {
@@ -61,7 +58,9 @@ def piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any])
 def unless_unchanged(request: SignedInRequest, response: HttpResponse) -> HttpResponseBase:
     """`response`, or only that it is still what the browser has."""
     patch_cache_control(response, private=True, no_cache=True)
-    tag = quote_etag(blake2b(response.content, digest_size=16).hexdigest())
+    # Not of hashlib, which lets other threads pass before it goes on. Another process has another tag for the same,
+    # which costs no more than a whole answer.
+    tag = quote_etag(f"{hash(response.content) & 0xFFFF_FFFF_FFFF_FFFF:016x}")
     response.headers["ETag"] = tag
     return get_conditional_response(request, etag=tag, response=response) or response
 

@@ -17,6 +17,8 @@ from exports.models import ExportJob
 from exports.moments import Moment, moments, this_moment
 from vi_portal.accounts.models import Membership
 
+#: After how many seconds a page asks again: where somebody has just asked for a job; where a job is their own; else.
+PACES = {"soon": 0.3, "own": 1.0, "others": 2.0}
 #: Who asked for a job looks at it so long; small ones are over by then.
 _YOUNG = timedelta(seconds=5)
 
@@ -43,12 +45,17 @@ class History:
         return any(row.job.is_active or row.is_settling for row in self.rows)
 
     @property
-    def pause(self) -> str:
-        """How long the page waits before it asks again: shortest for who has just asked for a job."""
+    def pace(self) -> str:
+        """How often the page asks again: see `PACES`."""
         own = [row for row in self.rows if row.job.is_active and row.job.user_id == row.membership.user_id is not None]
         if any(row.now - row.job.created_at < _YOUNG for row in own):
-            return "300ms"
-        return "1s" if own else "2s"
+            return "soon"
+        return "own" if own else "others"
+
+    @property
+    def pause(self) -> str:
+        """How long the page waits before it asks again."""
+        return f"{1000 * PACES[self.pace]:.0f}ms"
 
     @property
     def pages(self) -> Iterable[str | int]:
@@ -66,12 +73,9 @@ class History:
         return " ".join(told)
 
 
-def history(dataset: Dataset, membership: Membership, *, page: str | None, followed: bool = False) -> History:
-    """The page asked for, or the nearest there is, as this member sees it.
-
-    With `followed` it is for a page that has it and asks again, and may be of a moment ago.
-    """
-    moment = moments.of_late(dataset, page) if followed else this_moment(dataset, page)
+def history(dataset: Dataset, membership: Membership, *, page: str | None, within: float = 0) -> History:
+    """The page asked for, or the nearest there is, as this member sees it; `within` so many seconds ago."""
+    moment = moments.of_late(dataset, page, within=within) if within else this_moment(dataset, page)
     return History([_row(job, membership, moment) for job in moment.jobs], moment)
 
 

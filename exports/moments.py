@@ -54,37 +54,49 @@ def _forecast(jobs: Iterable[Job]) -> Forecast | None:
 
 @dataclass
 class _Kept:
-    until: float = 0.0
+    made_at: float = 0.0
     moment: Moment | None = None
     finding: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Moments:
-    """The moments of the last `seconds`: fewer than pass before a page asks again, so none is shown what is older than
-    what it has."""
+    """The last moment of each page of jobs that somebody looks at.
+
+    Whoever asks says how old it may be: less than has passed since they asked before, so that nobody is shown what
+    is older than what they have.
+    """
 
     def __init__(self, *, seconds: float) -> None:
+        #: A new one is found after so long, by one of those who ask.
         self.seconds = seconds
         self._kept: dict[tuple[uuid.UUID, str], _Kept] = {}
         self._lock = threading.Lock()
 
-    def of_late(self, dataset: Dataset, page: str | None) -> Moment:
-        """Of no more than `seconds` ago."""
-        key = (dataset.pk, page or "")
+    def of_late(self, dataset: Dataset, page: str | None, *, within: float) -> Moment:
+        """Of at most `within` seconds ago. While somebody finds a new one, others take the last if it will do."""
         with self._lock:
-            kept = self._kept.setdefault(key, _Kept())
-        with kept.finding:
-            if kept.moment is None or time.monotonic() >= kept.until:
-                began = time.monotonic()
-                kept.moment, kept.until = this_moment(dataset, page), began + self.seconds
+            kept = self._kept.setdefault((dataset.pk, page or ""), _Kept())
+        if not kept.finding.acquire(blocking=kept.moment is None or _age(kept) > within):
+            assert kept.moment is not None
+            return kept.moment
+        try:
+            if kept.moment is None or _age(kept) > min(within, self.seconds):
+                made_at = time.monotonic()
+                kept.moment, kept.made_at = this_moment(dataset, page), made_at
                 self._forget()
             return kept.moment
+        finally:
+            kept.finding.release()
 
     def _forget(self) -> None:
+        """Let go of what nobody looks at any more."""
         with self._lock:
-            now = time.monotonic()
-            self._kept = {key: kept for key, kept in self._kept.items() if kept.until > now or kept.finding.locked()}
+            self._kept = {key: kept for key, kept in self._kept.items() if kept.finding.locked() or _age(kept) < 5}
+
+
+def _age(kept: _Kept) -> float:
+    return time.monotonic() - kept.made_at
 
 
 #: What the pages that ask again and again are shown.
-moments = Moments(seconds=0.25)
+moments = Moments(seconds=0.5)

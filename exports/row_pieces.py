@@ -37,7 +37,8 @@ def _drawn(row: JobRow[Any], place: str) -> str:
         if (kept := _pieces.get(key)) is not None:
             _pieces.move_to_end(key)
             return kept
-    drawn = render_to_string(row.template, {"row": row, "job": row.job, "place": place})
+    whole = render_to_string(row.template, {"row": row, "job": row.job, "place": place})
+    drawn = "\n".join(line for each in whole.splitlines() if (line := each.strip()))
     with _lock:
         _pieces[key] = drawn
         if len(_pieces) > _KEPT:

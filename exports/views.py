@@ -21,6 +21,7 @@ from exports.answers import changed, history_context, piece_or_page, unless_unch
 from exports.dispatch import repeat_export, request_export
 from exports.export_rows import may_alter
 from exports.forms import ExportForm, formats_for
+from exports.history import PACES
 from exports.models import ExportJob
 from exports.preview import count, preview
 from exports.spec import SpecError
@@ -49,7 +50,9 @@ def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The history alone, asked for again and again while a job on it is active."""
     dataset, membership = _dataset_and_membership(request, pk)
-    context = history_context(dataset, membership, request.GET, followed=True)
+    # What the page has is at least so old.
+    since = PACES.get(request.GET.get("pace", ""), 0.0)
+    context = history_context(dataset, membership, request.GET, within=0.8 * since)
     response = render(request, "exports/_followed_history.html", context)
     return unless_unchanged(request, response)
 

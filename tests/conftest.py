@@ -61,7 +61,7 @@ def nothing_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept for a moment is none of the test before."""
     monkeypatch.setattr(lookout, "seconds", 0.0)
     monkeypatch.setattr(lookout, "_until", 0.0)
-    monkeypatch.setattr(moments, "seconds", 0.0)
+    monkeypatch.setattr(moments, "_kept", {})
 
 
 @pytest.fixture(scope="session")
