@@ -151,6 +151,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "vi_portal.metrics.RequestTimes",
     "vi_portal.api.middleware.ApiMiddleware",
+    "vi_portal.locked.LockedDatabaseMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -66,8 +66,12 @@ function complain(text) {
 }
 
 document.addEventListener("htmx:sendError", () => complain("The portal does not answer. Check your connection; the page tries again when you do."));
-document.addEventListener("htmx:responseError", (event) =>
-  complain(`The portal answered with an error (${event.detail.xhr.status}). Reload the page and try again.`));
+document.addEventListener("htmx:responseError", ({ detail: { xhr } }) =>
+  complain(
+    xhr.status === 503
+      ? "The portal is busy. Try again in a moment."
+      : `The portal answered with an error (${xhr.status}). Reload the page and try again.`,
+  ));
 
 /* One asset: pointing at a phrase lights up its boxes and dims the others, and the reverse. A click keeps it lit. */
 
