@@ -102,7 +102,8 @@ def assemble(file: BinaryIO, archive: ArchiveWriter, receipt: Receipt) -> None:
     note = read_note(file)
     file.seek(0)
     receipt.absorb(note.share)
-    for piece in note.pieces:
+    for piece, header in zip(note.pieces, note.headers, strict=True):
+        file.seek(header, 1)  # the archive writes its own
         receipt.wrote_member(archive.append(piece, _stored(file, piece)))
 
 

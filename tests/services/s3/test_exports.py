@@ -124,3 +124,19 @@ def test_a_large_archive_goes_in_parts_that_are_compared_and_keeps_the_progress_
     assert all(header in asked.headers for asked in parts)
     with storage.open_archive(key, size=len(content)) as archive:
         assert archive.read() == content
+
+
+def test_a_small_export_with_images_is_whole_where_several_workers_are_there(valves: Dataset, bucket: Bucket) -> None:
+    stored = with_images(valves, 3)
+    alone = export(valves, include_images=True)
+    Worker.sign_in("one")
+    Worker.sign_in("other")
+    with another_worker():
+        shared = export(valves, include_images=True)
+    assert shared.state == State.FINISHED, shared.failure
+    found = []
+    for job in (alone, shared):
+        with zipfile.ZipFile(BytesIO(bucket.read(f"team/exports/{job.archive}"))) as archive:
+            found.append({name: archive.read(name) for name in archive.namelist() if name != "export.json"})
+    assert found[0] == found[1]
+    assert len(found[0]) == len(stored) + 1
