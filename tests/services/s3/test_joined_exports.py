@@ -8,6 +8,7 @@ import uuid
 import zipfile
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -104,7 +105,16 @@ def test_parts_are_as_large_as_any_store_wants_them_and_most_bytes_are_copied(
         [asset] = valves.add_assets([NewAsset(name, facts)])
         cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
     way.asked.clear()
+    on_disk = list[int]()
+
+    def look(asked: Asked) -> None:
+        folders = (Path(settings.ARCHIVE_DIR), Path(settings.SPOOL_DIR))
+        on_disk.append(sum(path.stat().st_size for folder in folders for path in folder.rglob("*.*") if path.is_file()))
+
+    way.fault = look
     job = export(valves, format="ViFull")
+    way.answer_well()
+    assert max(map(len, stored.values())) < max(on_disk) < (job.size or 0) * 0.5, "no disk has more than a shard"
     found = members(content(job, bucket))
     assert {name.rpartition("/")[2]: found[name] for name in found if name.endswith(".png")} == stored
     parts = [asked for asked in way.asked if "partNumber" in asked.path and ".zip" in asked.path]
