@@ -1,12 +1,14 @@
-"""The answer while the database is away: a calm page, and 503, which says that it passes.
+"""The answer while the database is away, or stays locked: a calm page, and 503, which says that it passes.
 
-Everything stands on the database, so its loss is no error of the page that was asked for. It is in the log in one
+Everything stands on the database, so its loss is no error of the page that was asked for. Nor is it when SQLite, which
+has one writer at a time, was kept busy by another for as long as the settings have one wait. It is in the log in one
 line, without the trace that tells of an error nobody foresaw.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 
 from django.db import InterfaceError, OperationalError
@@ -18,15 +20,28 @@ log = logging.getLogger(__name__)
 
 #: After so many seconds it is worth asking again.
 RETRY_AFTER_SECONDS = 5
-#: What SQLite says of a wrong question; that is an error of ours.
-_WRONG_QUESTION = "SQLITE_ERROR"
+#: The lower byte of a code of SQLite's says of which kind an error is.
+_KIND = 0xFF
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def is_outage(error: BaseException | None) -> bool:
     """Whether `error` means that the database cannot be asked now, whatever the question was."""
     if isinstance(error, OperationalError):
-        return getattr(error.__cause__, "sqlite_errorname", "") != _WRONG_QUESTION
+        return _sqlite_kind(error) != sqlite3.SQLITE_ERROR  # which is a wrong question, and so an error of ours
     return isinstance(error, InterfaceError)
+
+
+def sentence(error: BaseException | None) -> str:
+    """What a person is told of an outage."""
+    if _sqlite_kind(error) in _LOCKED:
+        return "The portal is busy: something large is being written, so this was not done."
+    return "The portal cannot reach its database just now."
+
+
+def _sqlite_kind(error: BaseException | None) -> int | None:
+    cause = error.__cause__ if error else None
+    return cause.sqlite_errorcode & _KIND if isinstance(cause, sqlite3.Error) else None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -34,7 +49,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if not is_outage(error):
         return unforeseen(request)
-    return told(request, error, HttpResponse(render_to_string("503.html"), status=503))
+    return told(request, error, HttpResponse(render_to_string("503.html", {"sentence": sentence(error)}), status=503))
 
 
 def told(request: HttpRequest, error: BaseException | None, response: HttpResponse) -> HttpResponse:

@@ -99,7 +99,6 @@ class RunningWorker:
 @pytest.fixture
 def start_worker(settings: Any, own_folders: None) -> Iterator[Callable[[], RunningWorker]]:
     settings.ARCHIVE_DIR, settings.SPOOL_DIR = ARCHIVES, SPOOLS
-    settings.WORKER_CONCURRENCY = 1  # so that it is known which process does the job
     workers: list[RunningWorker] = []
     for folder in (ARCHIVES, SPOOLS, MESSAGES):
         shutil.rmtree(folder, ignore_errors=True)

@@ -181,7 +181,7 @@ class Redis(Server):
 
     def launch(self) -> None:
         options = ("--bind", "127.0.0.1", "--port", str(self.port), "--databases", str(2 * MOST_RUNS))
-        self.run(_program("redis-server", self.package), *options, "--save", "", "--appendonly", "no")
+        self.run(program("redis-server", self.package), *options, "--save", "", "--appendonly", "no")
 
     def answers(self) -> bool:
         return _broker_answers(self.url)
@@ -201,8 +201,8 @@ class RabbitMQ(Server):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        self._server = _program("rabbitmq-server", self.package, path=_SYSTEM)
-        self._names = _program("epmd", "erlang-base")
+        self._server = program("rabbitmq-server", self.package, path=_SYSTEM)
+        self._names = program("epmd", "erlang-base")
         permissions = {"configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
             "users": [{"name": "portal", "password": "portal", "tags": "administrator"}],
@@ -277,7 +277,8 @@ def _broker_answers(url: str) -> bool:
         return False
 
 
-def _program(name: str, package: str, *, path: str = "") -> str:
+def program(name: str, package: str, *, path: str = "") -> str:
+    """Where the program is. Raises `NotInstalled`."""
     found = shutil.which(name, path=path) if path else shutil.which(name)
     if found is None:
         raise NotInstalled(f"There is no {name} on this machine; on Debian: apt-get install {package}")
