@@ -339,8 +339,9 @@ def test_a_shard_is_as_it_always_was(
 
 def test_a_shard_is_what_tensorflow_would_write(tmp_path: Path) -> None:
     # One after the other, small and large: nothing of a record may show in the next.
-    picture = VALVES[0]._replace(image=bytes(3 * 1024 * 1024), mime_type="image/png")
-    mixed = [VALVES[1], picture, VALVES[2], *VALVES, *QUESTIONS, picture, VALVES[0]]
+    sizes = (3 * 1024 * 1024, 0, 1, 99, 100, 127, 128, 16_200, 16_383, 16_384, 2_097_151)
+    pictures = [VALVES[0]._replace(image=bytes(size), mime_type="image/png") for size in sizes]
+    mixed = [VALVES[1], *pictures, VALVES[2], *VALVES, *QUESTIONS, *reversed(pictures), *PICTURES, VALVES[0]]
     numbers = vi_tfrecord_features.number_labels(LABELS)
     columns = [vi_tfrecord_features.columns(record, numbers) for record in mixed]
     [found] = shard(run_of(mixed), options(tmp_path, labels=LABELS, include_images=True)).values()
