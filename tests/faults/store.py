@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.services.servers import Server
-from tests.services.store import Asked, Bucket, Fault, Way, client_of
+from tests.services.store import Bucket, Way, client_of
 
 _BUCKET, _PREFIX = "portal", "team"
 
@@ -75,9 +75,5 @@ class Store(Server):
 
     def is_healthy(self) -> None:
         """From now on nothing befalls a request."""
-        self.way.fault = no_fault
+        self.way.answer_well()
         self.way.asked.clear()
-
-
-def no_fault(asked: Asked) -> Fault | None:
-    return None

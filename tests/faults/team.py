@@ -117,6 +117,7 @@ class Team:
             "JOB_LEASE_SECONDS": "3",
             "JOB_GRACE_SECONDS": "0.5",
             "JOB_SWEEP_SECONDS": "0.3",
+            "JOB_PAUSE_SECONDS": "0.5",
             "JOB_MAX_ATTEMPTS": "6",
             "WORKER_CONCURRENCY": str(SLOTS),
             "TENSORFLOW_WARM_UP": "off",

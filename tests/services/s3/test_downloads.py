@@ -111,14 +111,14 @@ def test_an_archive_that_is_gone_is_told_as_such(ana: User, job: ExportJob) -> N
 AWAY: list[Any] = [
     pytest.param(lambda way: way.answer_500("HEAD", "GET"), id="500"),
     pytest.param(lambda way: way.hang_up(), id="hangs up"),
-    pytest.param(lambda way: way.answer_slowly(2), id="slow"),
+    pytest.param(lambda way: way.answer_slowly(1), id="slow"),
 ]
 
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The web server has a second's patience with the store."""
-    monkeypatch.setitem(s3_store._HURRIED, "read_timeout", 0.5)
+    monkeypatch.setitem(s3_store._HURRIED, "read_timeout", 0.2)
     s3_store._client.cache_clear()
     yield
     s3_store._client.cache_clear()

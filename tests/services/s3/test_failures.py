@@ -56,9 +56,10 @@ def test_an_archive_the_store_does_not_take_fails_the_job_and_leaves_nothing(
 ) -> None:
     if "small" not in request.node.name:
         monkeypatch.setattr(uploading, "PART_SIZE", 2_000)
+    settings.JOB_MAX_ATTEMPTS = 1
     cast.make_annotated(valves, 30)
     way.fault = fault
-    job = export_to_the_end(valves, seed=7)
+    job = export(valves, seed=7)
     assert job.state == State.FAILED
     told = "refuses the portal" if "refused" in request.node.name else "The file store fails"
     assert told in job.failure
