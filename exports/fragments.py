@@ -1,7 +1,8 @@
 """Fragments: what one shard of an export wrote, for the worker that assembles the archive.
 
 A file of this portal's own that nobody else reads: the stored bytes of every piece, one after the other; then a
-note that tells where each belongs and what the shard's receipt has come to; last, the note's length.
+note that tells where each belongs and what the shard's receipt has come to; last, the note's length. For a store that
+is to copy whole stretches, each piece that may be a whole member has its local header before it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from exports.archive import ArchiveWriter, Piece, Written, write_piece
+from exports.archive import ArchiveWriter, Entry, Piece, Written, local_header, write_piece
 from exports.receipt import Receipt, Share
 from exports.records import Chunk, Member
 
@@ -21,20 +22,26 @@ _LENGTH = struct.Struct("<Q")
 _READ = 1024 * 1024
 
 
-class _Note(msgspec.Struct):
+class Note(msgspec.Struct):
+    """What is in a fragment: its pieces, and how long the header before each is; what the shard's receipt was told."""
+
     pieces: list[Piece]
+    headers: list[int]
     share: Share
 
 
-_decoder = msgspec.json.Decoder(_Note)
+_decoder = msgspec.json.Decoder(Note)
 
 
 class FragmentWriter:
     """Takes members as an archive would. `close` completes the fragment; without it there is none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, headed: bool = False) -> None:
+        """`headed`: local headers are wanted as well."""
         self._file: BinaryIO = path.open("wb", buffering=_READ)
+        self._headed = headed
         self._pieces: list[Piece] = []
+        self._headers: list[int] = []
 
     def add(self, member: Member) -> Written | None:
         """Pull `member`'s chunks into the fragment. None: only the archive knows when a member is written.
@@ -43,16 +50,21 @@ class FragmentWriter:
         """
         start = self._file.tell()
         try:
-            self._pieces.append(write_piece(member, self._file.write))
+            header = self._begin(member)
+            piece = write_piece(member, self._file.write)
+            if header:
+                self._fill(start, local_header(Entry.of(piece, offset=0)))
         except BaseException:
             self._file.seek(start)
             self._file.truncate()
             raise
+        self._pieces.append(piece)
+        self._headers.append(header)
         return None
 
     def close(self, receipt: Receipt) -> None:
         """Write the note, `receipt` included, and close the file."""
-        note = msgspec.json.encode(_Note(self._pieces, receipt.share()))
+        note = msgspec.json.encode(Note(self._pieces, self._headers, receipt.share()))
         self._file.write(note)
         self._file.write(_LENGTH.pack(len(note)))
         self.discard()
@@ -61,13 +73,33 @@ class FragmentWriter:
         """Let go of the file, whatever its state."""
         self._file.close()
 
+    def _begin(self, member: Member) -> int:
+        """Leave room for the local header of what may be a whole member; its length, or 0."""
+        goes_on = bool(self._pieces) and self._pieces[-1].more
+        if not self._headed or member.more or goes_on:
+            return 0
+        room = len(local_header(Entry.of(Piece(member.name, member.compressed, 0, 0, 0), offset=0)))
+        self._file.write(bytes(room))
+        return room
 
-def assemble(file: BinaryIO, archive: ArchiveWriter, receipt: Receipt) -> None:
-    """Move the fragment in `file` into `archive`, and what it tells into `receipt`."""
+    def _fill(self, start: int, header: bytes) -> None:
+        end = self._file.tell()
+        self._file.seek(start)
+        self._file.write(header)
+        self._file.seek(end)
+
+
+def read_note(file: BinaryIO) -> Note:
+    """What the fragment in `file` says of itself."""
     end = file.seek(-_LENGTH.size, 2)
     (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
     file.seek(end - length)
-    note = _decoder.decode(file.read(length))
+    return _decoder.decode(file.read(length))
+
+
+def assemble(file: BinaryIO, archive: ArchiveWriter, receipt: Receipt) -> None:
+    """Move the fragment in `file` into `archive`, and what it tells into `receipt`."""
+    note = read_note(file)
     file.seek(0)
     receipt.absorb(note.share)
     for piece in note.pieces:

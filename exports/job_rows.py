@@ -86,7 +86,7 @@ class JobRow(ABC, Generic[J]):
         """The second line of the status, a sentence; empty where the first line says it all."""
         job = self.job
         if job.state == State.QUEUED:
-            again = "Its worker was lost, so it starts again. " if job.attempts else ""
+            again = f"{job.failure or 'Its worker was lost.'} It starts again. " if job.attempts else ""
             return again + self._waiting
         if job.state == State.RUNNING:
             left = self.forecast.left.get(job.pk) if self.forecast else None

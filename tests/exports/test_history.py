@@ -57,7 +57,15 @@ def test_a_queued_job_tells_its_position(valves: Dataset, ana: User) -> None:
 def test_a_job_queued_again_says_why(valves: Dataset, ana: User) -> None:
     make_job(valves, attempts=1, percent=40)
     Worker.sign_in("w1")
-    assert row_of(valves, ana).detail == "Its worker was lost, so it starts again. Position 1. Waiting for a worker"
+    assert row_of(valves, ana).detail == "Its worker was lost. It starts again. Position 1. Waiting for a worker"
+
+
+def test_a_job_that_the_store_failed_says_so_while_it_waits_for_its_next_attempt(valves: Dataset, ana: User) -> None:
+    job = make_job(valves)
+    ExportJob.start(job.pk, worker="w1").put_back("The file store fails (SlowDown).")
+    Worker.sign_in("w1")
+    told = row_of(valves, ana).detail
+    assert told == "The file store fails (SlowDown). It starts again. Position 1. Waiting for a worker"
 
 
 def test_a_running_job_tells_phase_and_percent(valves: Dataset, ana: User) -> None:

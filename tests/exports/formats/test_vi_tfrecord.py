@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import json
 import struct
 import subprocess
@@ -24,7 +23,7 @@ from google.protobuf import (  # type: ignore[import-untyped]
 from datasets.contents import Contents, GroundedPhrase, Interaction, PhraseGrounding, Vqa, repair
 from datasets.geometry import Box
 from exports import runs
-from exports.formats import vi_tfrecord
+from exports.formats import vi_tfrecord, vi_tfrecord_features
 from exports.formats.vi_tfrecord_features import FEATURES
 from exports.records import AnnotationRecord, Member, Options, Record, Run, dump_annotations
 
@@ -323,30 +322,64 @@ def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
     assert shard(run_of(VALVES), asked) == shard(run_of(VALVES), asked)
 
 
-# The spool
+@pytest.mark.parametrize(
+    ("stored", "records", "changes"),
+    [
+        ("valves.tfrecord", VALVES, {"labels": LABELS}),
+        ("questions.tfrecord", QUESTIONS, {"labels": ("", "Ja ✓", "No")}),
+        ("pictures.tfrecord", PICTURES, {"include_images": True}),
+    ],
+)
+def test_a_shard_is_as_it_always_was(
+    tmp_path: Path, stored: str, records: list[Record], changes: dict[str, Any]
+) -> None:
+    [found] = shard(run_of(records), options(tmp_path, **changes)).values()
+    assert found == (GOLDEN / stored).read_bytes()
 
 
-def spooled(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "spool").rglob("*") if path.is_file())
+def test_a_shard_is_what_tensorflow_would_write(tmp_path: Path) -> None:
+    # One after the other, small and large: nothing of a record may show in the next.
+    picture = VALVES[0]._replace(image=bytes(3 * 1024 * 1024), mime_type="image/png")
+    mixed = [VALVES[1], picture, VALVES[2], *VALVES, *QUESTIONS, picture, VALVES[0]]
+    numbers = vi_tfrecord_features.number_labels(LABELS)
+    columns = [vi_tfrecord_features.columns(record, numbers) for record in mixed]
+    [found] = shard(run_of(mixed), options(tmp_path, labels=LABELS, include_images=True)).values()
+    assert found == written_by_tensorflow(tmp_path / "expected", columns)
 
 
-def test_a_closed_generator_leaves_nothing(tmp_path: Path) -> None:
-    members = vi_tfrecord.encode(run_of(VALVES), options(tmp_path))
-    chunks = iter(next(members).chunks)
-    next(chunks)
-    assert spooled(tmp_path)
-    members.close()  # type: ignore[attr-defined]
-    assert list((tmp_path / "spool").iterdir()) == []
+def written_by_tensorflow(path: Path, columns: Iterable[vi_tfrecord_features.Columns]) -> bytes:
+    """A file of Examples, each made in the plain way."""
+    import tensorflow as tf
+
+    make = {
+        "string": lambda values: tf.train.Feature(bytes_list=tf.train.BytesList(value=values)),
+        "int64": lambda values: tf.train.Feature(int64_list=tf.train.Int64List(value=values)),
+        "float32": lambda values: tf.train.Feature(float_list=tf.train.FloatList(value=values)),
+    }
+    kinds = {feature.name: make[feature.dtype] for feature in FEATURES}
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for filled in columns:
+            features = tf.train.Features(feature={name: kinds[name](values) for name, values in filled.items()})
+            writer.write(tf.train.Example(features=features).SerializeToString(deterministic=True))
+    return path.read_bytes()
 
 
-def test_a_source_that_breaks_leaves_nothing(tmp_path: Path) -> None:
+def test_a_source_that_breaks_is_heard_of(tmp_path: Path) -> None:
     def records() -> Iterator[Record]:
         yield VALVES[0]
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(vi_tfrecord.encode(run_of(records()), options(tmp_path)))
-    assert list((tmp_path / "spool").iterdir()) == []
+        shard(run_of(records()), options(tmp_path))
+
+
+def test_chunks_are_of_one_size(tmp_path: Path) -> None:
+    picture = VALVES[0]._replace(image=bytes(700_000))
+    [member] = vi_tfrecord.encode(run_of([VALVES[0], picture, *VALVES * 500, picture]), options(tmp_path))
+    *sizes, last = [len(chunk) for chunk in member.chunks]
+    assert len(sizes) > 1
+    assert set(sizes) == {1024 * 1024}
+    assert 0 < last <= 1024 * 1024
 
 
 # Companions and preview
@@ -425,7 +458,7 @@ def test_tensorflow_is_loaded_by_encoding_alone() -> None:
 import sys
 from pathlib import Path
 from exports import runs
-from exports.formats import vi_tfrecord
+from exports.formats import vi_tfrecord, vi_tfrecord_features
 from exports.records import Options, Record
 asked = Options(normalized=False, include_images=False, labels=("a",), spool_dir=Path("."))
 vi_tfrecord.preview(Record("1", "a.jpg", "a.jpg", 1, 1, ()), asked)
@@ -434,10 +467,3 @@ assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_full_disk_has_the_name_that_the_system_gives_it() -> None:
-    # /dev/full is a disk with no room: every write to it fails as on a full one.
-    with pytest.raises(OSError, match="No space left on device") as caught, vi_tfrecord._as_os_errors():
-        vi_tfrecord._write(Path("/dev/full"), VALVES, {})
-    assert caught.value.errno == errno.ENOSPC
