@@ -78,7 +78,7 @@ def files(store: ObjectStore) -> Iterator[JobFile]:
     if not is_due(store):
         return
     for upload in store.unfinished_uploads():
-        if file := JobFile.named(upload.name, remove=partial(store.abort, upload)):
+        if file := JobFile.named(upload.name, remove=partial(store.abort, upload), unfinished=True):
             yield file
     for found in store.listing():
         if file := JobFile.named(found.name, remove=partial(store.delete, found.name)):

@@ -78,7 +78,7 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
     with ExitStack() as stack:
         with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
             watch.progress.enter("Planning", until=2, total=1)
-            plan = planning.plan(source, receipt, spool=spool)
+            plan = planning.plan(source, receipt)
             draft = stack.enter_context(_draft(job, plan, aside, spool))
             _write(job, plan, source, receipt, draft, watch)
         checked = _check(draft, watch)

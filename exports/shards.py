@@ -228,7 +228,7 @@ def do(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
         try:
             with Source.open(shard.dataset, spec, view=View(shard.revision, shard.snapshot)) as source:
-                options = Options(spec.normalized, spec.include_images, _vocabulary(shard), Path())
+                options = Options(spec.normalized, spec.include_images, _vocabulary(shard))
                 with Lease(shard, progress) as lease:
                     _write_fragment(shard, source, options, Watch(lease, progress))
         except ViewGone:
@@ -244,7 +244,7 @@ def do(shard: ExportShard) -> None:
 def _write_fragment(shard: ExportShard, source: Source, options: Options, watch: Watch) -> None:
     """Write the runs of `shard` into a fragment, and finish the shard with it."""
     with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
-        plan = _unpacked(shard, replace(options, spool_dir=spool))
+        plan = _unpacked(shard, options)
         writer = FragmentWriter(aside, headed=storage.on_store() is not None)
         try:
             writing = Writing(plan, source, receipt, writer, watch)

@@ -10,7 +10,8 @@ import gc
 import os
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ _REFILLED = 1024 * 1024
 _LIST_OF = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
 _LISTS = {feature.name: _LIST_OF[feature.dtype] for feature in FEATURES}
 
+_IMAGE = "image/encoded"
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 
@@ -65,39 +67,82 @@ def load_tensorflow() -> Any:
     return tensorflow
 
 
-def _examples(records: Iterable[Record], numbers: Mapping[str, int]) -> Iterator[bytes]:
-    """The Example of each record, serialized."""
-    tf = load_tensorflow()
-    lists: dict[str, Any] = {}
-    spent = _REFILLED
+def _examples(records: Iterable[Record], numbers: Mapping[str, int]) -> Iterator[Sequence[bytes]]:
+    """The Example of each record, serialized, in pieces."""
+    features, rest = _Features(), _Features()
     for record in records:
         columns = vi_tfrecord_features.columns(record, numbers)
-        # Filling an Example again takes half as long as a new one, but it keeps the memory of all it ever held.
-        if spent >= _REFILLED or columns.keys() != lists.keys():
-            example = tf.train.Example()
-            lists = {name: _empty_list(example, name) for name in columns}
-            spent = 0
-        for name, values in lists.items():
+        if record.image is None:
+            pieces = [features.serialize(columns)]
+        else:
+            # Copied into the message and out of it again, the image would take longer than all the rest. What is
+            # before it and what is after it, in the order of their names, are the same bytes apart as in one message.
+            before = {name: column for name, column in columns.items() if name < _IMAGE}
+            after = {name: column for name, column in columns.items() if name > _IMAGE}
+            pieces = [
+                features.serialize(before) + _image_head(len(record.image)),
+                record.image,
+                rest.serialize(after),
+            ]
+        yield [_field(1, sum(map(len, pieces))), *pieces]
+
+
+class _Features:
+    """A `tf.train.Features` that is filled again and again."""
+
+    def __init__(self) -> None:
+        self._new = load_tensorflow().train.Features
+        self._features: Any = None
+        self._lists: dict[str, Any] = {}
+        self._spent = 0
+
+    def serialize(self, columns: vi_tfrecord_features.Columns) -> bytes:
+        """The bytes of `columns`, in the order of their names."""
+        # Filling it again takes half as long as a new one, but it keeps the memory of all it ever held.
+        if self._spent >= _REFILLED or columns.keys() != self._lists.keys():
+            self._features = self._new()
+            self._lists = {name: _empty_list(self._features, name) for name in columns}
+            self._spent = 0
+        for name, values in self._lists.items():
             values[:] = columns[name]
-        serialized: bytes = example.SerializeToString(deterministic=True)
-        spent += len(serialized)
-        yield serialized
+        serialized: bytes = self._features.SerializeToString(deterministic=True)
+        self._spent += len(serialized)
+        return serialized
 
 
-def _empty_list(example: Any, name: str) -> Any:
+def _empty_list(features: Any, name: str) -> Any:
     """The values of the feature `name`, there from now on even when empty."""
-    typed = getattr(example.features.feature[name], _LISTS[name])
+    typed = getattr(features.feature[name], _LISTS[name])
     typed.SetInParent()
     return typed.value
 
 
-def _frames(examples: Iterable[bytes]) -> Iterator[bytes]:
+def _image_head(size: int) -> bytes:
+    """What comes before an image of `size` bytes in a `tf.train.Features`: the beginnings of all that it is in."""
+    value = _field(1, size)  # of a BytesList
+    kind = _field(1, len(value) + size)  # of a Feature
+    name = _IMAGE.encode()
+    entry = _field(1, len(name)) + name + _field(2, len(kind) + len(value) + size)
+    return _field(1, len(entry) + len(kind) + len(value) + size) + entry + kind + value
+
+
+def _field(number: int, size: int) -> bytes:
+    """What begins a field of `size` bytes in a message of protobuf: its number and kind, and the size as a varint."""
+    head = bytearray([number << 3 | 2])
+    while size > 0x7F:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    head.append(size)
+    return bytes(head)
+
+
+def _frames(examples: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
     """Around each of `examples`: its length and the checksum of that, its own checksum."""
-    for example in examples:
-        length = _LENGTH.pack(len(example))
-        yield length + _masked_crc(length)
-        yield example
-        yield _masked_crc(example)
+    for pieces in examples:
+        length = _LENGTH.pack(sum(map(len, pieces)))
+        yield length + _masked(google_crc32c.value(length))
+        yield from pieces
+        yield _masked(reduce(google_crc32c.extend, pieces, 0))
 
 
 def _even(pieces: Iterable[bytes]) -> Iterator[Chunk]:
@@ -117,7 +162,6 @@ def _even(pieces: Iterable[bytes]) -> Iterator[Chunk]:
         yield b"".join(pending)
 
 
-def _masked_crc(content: bytes) -> bytes:
-    """CRC-32C, turned and moved as the format has it, so that a checksum of checksums is one still."""
-    crc = google_crc32c.value(content)
+def _masked(crc: int) -> bytes:
+    """A CRC-32C, turned and moved as the format has it, so that a checksum of checksums is one still."""
     return _CRC.pack(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -72,7 +72,7 @@ class _Moment:
 
 def the_store_fails_and_dawdles(told: Round) -> None:
     """A request in some is answered 500, or late, or not to its end; for a while perhaps every one."""
-    trouble = _Trouble(told.random, told.random.choice((0.05, 0.2, 0.4)))
+    trouble = _Trouble(told.random, told.random.choice((0.02, 0.08, 0.2)))
     store = _store(told)
     store.way.fault = trouble
     try:

@@ -27,6 +27,8 @@ Answer = TypeVar("Answer")
 
 #: So large is the disk of the archives, where there is one of their own.
 DISK_MEGABYTES = 64
+#: So many jobs each worker does at once, in as many processes.
+SLOTS = 2
 #: So long something may take on a machine that has much else to do; nothing here is promised to be quick.
 PATIENCE_SECONDS = 180.0
 #: How soon a program that died is started again.
@@ -117,6 +119,7 @@ class Team:
             "JOB_SWEEP_SECONDS": "0.3",
             "JOB_PAUSE_SECONDS": "0.5",
             "JOB_MAX_ATTEMPTS": "6",
+            "WORKER_CONCURRENCY": str(SLOTS),
             "TENSORFLOW_WARM_UP": "off",
             **(self.store.environment if self.store else {}),
         }
@@ -162,12 +165,12 @@ class Team:
         return [server for server in (self.database, self.broker, self.store) if server is not None]
 
     def is_whole(self) -> bool:
-        """Whether everything answers, and two workers take jobs."""
+        """Whether everything answers, and two workers are there with all their processes."""
         try:
             well = httpx.get(f"{self.url}/healthz", timeout=20, trust_env=False).status_code == 200
         except httpx.HTTPError:
             return False
-        return well and len(self.workers()) == 2
+        return well and [len(pids) for pids in self.workers().values()] == [1 + SLOTS] * 2
 
     def make_whole(self) -> None:
         """Wait until it is whole. A supervisor lets more time pass with each worker that dies young; one that would

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
 
-from datasets import removal
 from datasets.models import Dataset
-from tests.frame.portal import make_large
+from vi_portal.giving_way import GivingWay
 from vi_portal.jobs.models import Worker
 
 pytestmark = [
@@ -58,21 +57,27 @@ def test_pages_are_read_while_somebody_writes(as_ana: Client, valves: Dataset) -
         assert as_ana.get(reverse("job-history", args=[valves.pk])).status_code == 200
 
 
-def test_a_long_removal_lets_others_write_in_between(valves: Dataset) -> None:
-    make_large(valves, assets=12_000, annotations=10)
-    begun = threading.Event()
+def test_who_writes_batch_after_batch_gives_way_to_others() -> None:
+    begun, over = threading.Event(), threading.Event()
+    batches: list[bool] = []
 
-    def remove() -> None:
-        begun.set()
-        removal.remove_assets(valves, valves.assets.all())
+    def write() -> None:
+        giving_way = GivingWay()
+        for _ in range(32):
+            with transaction.atomic():
+                Worker.sign_in("busy")
+                begun.set()
+                over.wait(0.25)  # as long as a large batch takes
+            batches.append(over.is_set())
+            if over.is_set():
+                break
+            giving_way.between()
         connections.close_all()
 
-    removing = threading.Thread(target=remove)
-    removing.start()
+    writing = threading.Thread(target=write)
+    writing.start()
     begun.wait()
-    Worker.sign_in("first")
-    Worker.sign_in("second")
-    left = valves.assets.count()
-    removing.join()
-    assert left
-    assert not valves.assets.exists()
+    Worker.sign_in("patient")
+    over.set()
+    writing.join()
+    assert batches[-1], "The other write was done only after the last batch."
