@@ -12,6 +12,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ _CRC = struct.Struct("<I")
 def encode(run: Run, options: Options) -> Iterator[Member]:
     """The shard `annotations-00000-of-000NN.tfrecord` of this run, maybe empty."""
     name = run.path(f"annotations-{run.number:05}-of-{run.of:05}.tfrecord")
-    frames = _frames(_examples(run.records, vi_tfrecord_features.number_labels(options.labels)))
+    frames = map(_frame, _examples(run.records, vi_tfrecord_features.number_labels(options.labels)))
     if options.include_images:
-        yield Member(name, frames, compressed=False)
+        yield Member(name, chain.from_iterable(frames), compressed=False)
     else:
         yield Member(name, _even(frames))
 
@@ -73,18 +74,19 @@ def _examples(records: Iterable[Record], numbers: Mapping[str, int]) -> Iterator
     for record in records:
         columns = vi_tfrecord_features.columns(record, numbers)
         if record.image is None:
-            pieces = [features.serialize(columns)]
+            serialized = features.serialize(columns)
+            yield [_field(1, len(serialized)) + serialized]
         else:
             # Copied into the message and out of it again, the image would take longer than all the rest. What is
             # before it and what is after it, in the order of their names, are the same bytes apart as in one message.
             before = {name: column for name, column in columns.items() if name < _IMAGE}
             after = {name: column for name, column in columns.items() if name > _IMAGE}
-            pieces = [
+            pieces = (
                 features.serialize(before) + _image_head(len(record.image)),
                 record.image,
                 rest.serialize(after),
-            ]
-        yield [_field(1, sum(map(len, pieces))), *pieces]
+            )
+            yield [_field(1, sum(map(len, pieces))), *pieces]
 
 
 class _Features:
@@ -136,22 +138,19 @@ def _field(number: int, size: int) -> bytes:
     return bytes(head)
 
 
-def _frames(examples: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
-    """Around each of `examples`: its length and the checksum of that, its own checksum."""
-    for pieces in examples:
-        length = _LENGTH.pack(sum(map(len, pieces)))
-        yield length + _masked(google_crc32c.value(length))
-        yield from pieces
-        yield _masked(reduce(google_crc32c.extend, pieces, 0))
+def _frame(pieces: Sequence[bytes]) -> Sequence[bytes]:
+    """Around an Example in pieces: its length and the checksum of that, its own checksum."""
+    length = _LENGTH.pack(sum(map(len, pieces)))
+    return length, _masked(google_crc32c.value(length)), *pieces, _masked(reduce(google_crc32c.extend, pieces, 0))
 
 
-def _even(pieces: Iterable[bytes]) -> Iterator[Chunk]:
-    """The same bytes in chunks of one size but for the last: what deflate makes of them depends on that."""
+def _even(frames: Iterable[Sequence[bytes]]) -> Iterator[Chunk]:
+    """The bytes of `frames` in chunks of one size but for the last: what deflate makes of them depends on that."""
     pending: list[Chunk] = []
     size = 0
-    for piece in pieces:
-        pending.append(piece)
-        size += len(piece)
+    for frame in frames:
+        pending += frame
+        size += sum(map(len, frame))
         if size >= _CHUNK:
             joined = memoryview(b"".join(pending))
             size %= _CHUNK
