@@ -6,7 +6,7 @@ several times quicker than the same in Python. Only what needs no repair can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.db import connections
@@ -15,34 +15,36 @@ from datasets.models import Annotation, Asset
 
 
 class Assembled(NamedTuple):
-    """One asset that has annotations. `annotations` is their JSON array, in the order of their rows.
-
-    `labels` has the labels text of each, one a line. `whole` is False where an annotation is flawed or opens
-    otherwise than asked: then the texts are not fit to be written.
+    """What is said of one asset: `annotations` is a JSON array as UTF-8, in the order of their rows, and `labels` has
+    the labels text of each, one a line.
     """
 
-    asset: int
-    annotations: str
+    annotations: bytes
     labels: str
-    whole: bool
 
 
-def assemble(assets: Sequence[int], *, normalized: bool, opening: str) -> Iterator[Assembled]:
-    """What is said of `assets` (row ids), by row id, boxes in pixels or `normalized`.
+def assemble(assets: Sequence[int], *, normalized: bool, opening: str) -> dict[int, Assembled]:
+    """What is said of those of `assets` (row ids) whose annotations can be written as they are, boxes in pixels or
+    `normalized`: none is flawed, and every contents text begins with `opening`.
 
-    `opening` is what every contents text is to begin with. Texts are those of Python's `json` with
-    `ensure_ascii=False`, but for control characters, which may be escaped in another way.
+    Texts are those of Python's `json` with `ensure_ascii=False`, but for control characters, which may be escaped in
+    another way.
     """
     text = "coalesce(a.contents_normalized, a.contents)" if normalized else "a.contents"
-    aggregate = _POSTGRESQL if connections["snapshot"].vendor == "postgresql" else _SQLITE
-    statement = aggregate.format(
-        text=text,
-        table=Annotation._meta.db_table,
-        assets=", ".join(["%s"] * len(assets)),
-        length=len(opening),
-    )
-    for asset, entries, labels, broken in _fetched(statement, [opening, *assets]):
-        yield Assembled(asset, f"[{entries}]", labels, not broken)
+    marks = ", ".join(["%s"] * len(assets))
+    known = {"text": text, "table": Annotation._meta.db_table, "assets": marks, "length": len(opening)}
+    if connections["snapshot"].vendor == "postgresql":
+        texts = _fetched(_POSTGRESQL.format(**known), [opening, *assets])
+        rows = [(asset, entries.encode(), labels) for asset, entries, labels in texts]
+    else:
+        # What begins with the opening lies between it and the text that follows all of these.
+        beyond = opening[:-1] + chr(ord(opening[-1]) + 1)
+        rows = _fetched(_SQLITE.format(**known), [opening, beyond, *assets])
+    return {
+        asset: Assembled(b"[%b}]" % entries, labels)
+        for asset, entries, labels in rows
+        if not (labels.startswith("!") or "\n!" in labels)
+    }
 
 
 def asset_rows(assets: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -58,21 +60,22 @@ def _fetched(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]
     return rows
 
 
+# The last entry lacks its brace: to add one in each row would copy every text once more. The labels of what cannot be
+# written as it is are `!`.
+
 # Before 3.44, SQLite's group_concat takes no ORDER BY: the rows come in the order of the index it is told to go by.
 _SQLITE = """
 SELECT a.asset_id,
-    group_concat('{{"id":' || json_quote(a.uid) || ',"category":' || json_quote(a.category)
-        || ',"contents":' || {text} || '}}', ','),
-    group_concat(a.labels, char(10)),
-    max(a.flawed OR substr(a.contents, 1, {length}) <> %s)
+    CAST(group_concat('{{"id":' || json_quote(a.uid) || ',"category":' || json_quote(a.category)
+        || ',"contents":' || {text}, '}},') AS BLOB),
+    group_concat(CASE WHEN a.flawed OR a.contents NOT BETWEEN %s AND %s THEN '!' ELSE a.labels END, char(10))
 FROM {table} a INDEXED BY annotation_stream WHERE a.asset_id IN ({assets}) GROUP BY a.asset_id ORDER BY a.asset_id
 """
 
 _POSTGRESQL = """
 SELECT a.asset_id,
     string_agg('{{"id":' || to_json(a.uid)::text || ',"category":' || coalesce(to_json(a.category)::text, 'null')
-        || ',"contents":' || {text} || '}}', ',' ORDER BY a.id),
-    string_agg(a.labels, chr(10) ORDER BY a.id),
-    bool_or(a.flawed OR left(a.contents, {length}) <> %s)
+        || ',"contents":' || {text}, '}},' ORDER BY a.id),
+    string_agg(CASE WHEN a.flawed OR left(a.contents, {length}) <> %s THEN '!' ELSE a.labels END, chr(10) ORDER BY a.id)
 FROM {table} a WHERE a.asset_id IN ({assets}) GROUP BY a.asset_id ORDER BY a.asset_id
 """

@@ -171,11 +171,10 @@ class Source:
         Boxes come in the unit the spec asks for, repaired where they need it; `receipt` hears of every repair
         and of everything left out.
         """
-        for asset, record, labels, _ in self._read(ids, receipt):
-            if record.filename != record.original_filename:
-                receipt.renamed(asset.name, record.filename)
-            receipt.wrote_asset(labels)
-            yield record
+        if self.spec.encoding.typed or self._takes_images:
+            yield from self._opened_records(ids, receipt)
+        else:
+            yield from self._passed_records(ids, receipt)
 
     def pairs(self, ids: array[int], receipt: PartReceipt) -> Iterator[Pair]:
         """What `records` gives, each with its image, under a name whose stem is the asset's alone.
@@ -223,10 +222,35 @@ class Source:
     def _paired_name(self, asset: _AssetRow, *, clashes: bool) -> str:
         return stems.paired_name(asset.member_name, uid=asset.uid, mime_type=asset.mime_type, clashes=clashes)
 
+    def _passed_records(self, ids: array[int], receipt: PartReceipt) -> Iterator[Record]:
+        """The records of a format that takes the stored texts as they are, and no images: as `_opened_records`, with
+        the least that can be done for an asset. Most exports are this loop.
+        """
+        opening, wrote = _OPENINGS[self.dataset.type], receipt.wrote_asset
+        for chunk in _chunks(ids):
+            found = assemble(chunk, normalized=self.spec.normalized, opening=opening)
+            for pk, uid, name, original, width, height in asset_rows(chunk, _RECORD_COLUMNS):
+                if pk not in found:
+                    yield from self._opened_records(array("q", [pk]), receipt)
+                    continue
+                if name != original:
+                    receipt.renamed(AssetName(uid, original), name)
+                annotations, labels = found[pk]
+                wrote(labels)
+                yield Record(uid, name, original, width, height, annotations)
+
+    def _opened_records(self, ids: array[int], receipt: PartReceipt) -> Iterator[Record]:
+        """The records of any format."""
+        for asset, record, labels, _ in self._read(ids, receipt):
+            if record.filename != record.original_filename:
+                receipt.renamed(asset.name, record.filename)
+            receipt.wrote_asset(labels)
+            yield record
+
     def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str, Content]]:
         for chunk in _chunks(ids):
             opening = _OPENINGS[self.dataset.type]
-            found = {one.asset: one for one in assemble(chunk, normalized=self.spec.normalized, opening=opening)}
+            found = assemble(chunk, normalized=self.spec.normalized, opening=opening)
             rows = self._asset_rows(chunk)
             for asset, content in with_contents(rows) if self._takes_images else zip(rows, repeat(nothing)):
                 annotations, labels = self._said(found.get(asset.pk)) or self._repaired(asset, receipt)
@@ -238,7 +262,7 @@ class Source:
 
     def _said(self, found: Assembled | None) -> tuple[_Annotations, str] | None:
         """The annotations of an asset and their labels texts, if they can stay as they are."""
-        if found is None or not found.whole:
+        if found is None:
             return None
         try:
             parsed = records.parse_annotations(found.annotations) if self.spec.encoding.typed else ()
@@ -322,10 +346,12 @@ class _AssetRow(NamedTuple):
         return AssetName(self.uid, self.filename)
 
 
+#: The row id, and what a record begins with.
+_RECORD_COLUMNS = ("id", "uid", "member_name", "filename", "width", "height")
 _ASSET_COLUMNS = ("id", *_AssetRow._fields[1:])
 
 #: JSON array, and the same typed where the format needs it.
-_Annotations: TypeAlias = tuple[str, tuple[AnnotationRecord, ...]]
+_Annotations: TypeAlias = tuple[bytes, tuple[AnnotationRecord, ...]]
 
 _EXPECTED = {kind.value: kind.contents_type for kind in DatasetType}
 #: What the canonical text of each type begins with.
