@@ -8,7 +8,7 @@ instances are made. Only annotations that need repair are read one by one.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
 from exports import records, stems
-from exports.assembly import Assembled, assemble, asset_rows
+from exports.assembly import assemble, asset_rows
 from exports.fetching import Content, ImageUnreadable, nothing, with_contents
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
@@ -204,7 +204,7 @@ class Source:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
 
     def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
-        return map(_AssetRow._make, asset_rows(chunk, _ASSET_COLUMNS))
+        return (_AssetRow(*row) for row in asset_rows(chunk, _ASSET_COLUMNS))
 
     def _annotation_rows(self, chunk: list[int]) -> Iterator[tuple[Any, ...]]:
         # A flawed annotation is repaired in pixels before anything else is done with it.
@@ -226,18 +226,16 @@ class Source:
         """The records of a format that takes the stored texts as they are, and no images: as `_opened_records`, with
         the least that can be done for an asset. Most exports are this loop.
         """
-        opening, wrote = _OPENINGS[self.dataset.type], receipt.wrote_asset
+        wrote = receipt.wrote_asset
         for chunk in _chunks(ids):
-            found = assemble(chunk, normalized=self.spec.normalized, opening=opening)
-            for pk, uid, name, original, width, height in asset_rows(chunk, _RECORD_COLUMNS):
-                if pk not in found:
+            for pk, uid, name, original, width, height, said, labels in self._assembled(chunk, _RECORD_COLUMNS):
+                if said is None:
                     yield from self._opened_records(array("q", [pk]), receipt)
                     continue
                 if name != original:
                     receipt.renamed(AssetName(uid, original), name)
-                annotations, labels = found[pk]
                 wrote(labels)
-                yield Record(uid, name, original, width, height, annotations)
+                yield Record(uid, name, original, width, height, said)
 
     def _opened_records(self, ids: array[int], receipt: PartReceipt) -> Iterator[Record]:
         """The records of any format."""
@@ -249,26 +247,28 @@ class Source:
 
     def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str, Content]]:
         for chunk in _chunks(ids):
-            opening = _OPENINGS[self.dataset.type]
-            found = assemble(chunk, normalized=self.spec.normalized, opening=opening)
-            rows = self._asset_rows(chunk)
+            rows = (_AssetRow(*row) for row in self._assembled(chunk, _ASSET_COLUMNS))
             for asset, content in with_contents(rows) if self._takes_images else zip(rows, repeat(nothing)):
-                annotations, labels = self._said(found.get(asset.pk)) or self._repaired(asset, receipt)
+                annotations, labels = self._said(asset) or self._repaired(asset, receipt)
                 if not labels:
                     receipt.skipped_asset(asset.name, "none of its annotations can be read")
                     continue
                 image = self._image_inside(asset, content, receipt)
                 yield asset, _record(asset, annotations, image), labels, content
 
-    def _said(self, found: Assembled | None) -> tuple[_Annotations, str] | None:
+    def _assembled(self, chunk: list[int], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        opening = _OPENINGS[self.dataset.type]
+        return assemble(chunk, columns, normalized=self.spec.normalized, opening=opening)
+
+    def _said(self, asset: _AssetRow) -> tuple[_Annotations, str] | None:
         """The annotations of an asset and their labels texts, if they can stay as they are."""
-        if found is None:
+        if asset.annotations is None:
             return None
         try:
-            parsed = records.parse_annotations(found.annotations) if self.spec.encoding.typed else ()
+            parsed = records.parse_annotations(asset.annotations) if self.spec.encoding.typed else ()
         except ContentsError:
             return None
-        return (found.annotations, parsed), found.labels
+        return (asset.annotations, parsed), asset.labels
 
     def _repaired(self, asset: _AssetRow, receipt: PartReceipt) -> tuple[_Annotations, str]:
         """The same for one asset, each annotation opened and repaired if need be; what cannot be read is left out."""
@@ -340,6 +340,8 @@ class _AssetRow(NamedTuple):
     mime_type: str
     exif_orientation: int
     flaw: str
+    annotations: bytes | None = None
+    labels: str = ""
 
     @property
     def name(self) -> AssetName:
@@ -348,7 +350,7 @@ class _AssetRow(NamedTuple):
 
 #: The row id, and what a record begins with.
 _RECORD_COLUMNS = ("id", "uid", "member_name", "filename", "width", "height")
-_ASSET_COLUMNS = ("id", *_AssetRow._fields[1:])
+_ASSET_COLUMNS = ("id", *_AssetRow._fields[1:-2])
 
 #: JSON array, and the same typed where the format needs it.
 _Annotations: TypeAlias = tuple[bytes, tuple[AnnotationRecord, ...]]
