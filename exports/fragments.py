@@ -13,12 +13,15 @@ from typing import BinaryIO
 
 import msgspec
 
+from exports import archive
 from exports.archive import ArchiveWriter, Piece, Written, write_piece
 from exports.receipt import Receipt, Share
 from exports.records import Chunk, Member
 
 _LENGTH = struct.Struct("<Q")
 _READ = 1024 * 1024
+#: From this size on, in bytes, a piece is checked by who wrote it. Of small ones there may be many to remember.
+_LARGE = 256 * 1024
 
 
 class _Note(msgspec.Struct):
@@ -30,9 +33,14 @@ _decoder = msgspec.json.Decoder(_Note)
 
 
 class FragmentWriter:
-    """Takes members as an archive would. `close` completes the fragment; without it there is none."""
+    """Takes members as an archive would. `close` completes the fragment; without it there is none.
+
+    Large pieces are read back here, by one worker while others do the same with theirs; so who assembles the archive
+    need not inflate them.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: BinaryIO = path.open("wb", buffering=_READ)
         self._pieces: list[Piece] = []
 
@@ -51,19 +59,29 @@ class FragmentWriter:
         return None
 
     def close(self, receipt: Receipt) -> None:
-        """Write the note, `receipt` included, and close the file."""
-        note = msgspec.json.encode(_Note(self._pieces, receipt.share()))
+        """Check what was written, write the note, `receipt` included, and close the file. Raises `DamagedArchive`."""
+        self._file.flush()
+        note = msgspec.json.encode(_Note(list(self._checked()), receipt.share()))
         self._file.write(note)
         self._file.write(_LENGTH.pack(len(note)))
         self.discard()
+
+    def _checked(self) -> Iterator[Piece]:
+        place = 0
+        with self._path.open("rb") as file:
+            for piece in self._pieces:
+                file.seek(place)
+                place += piece.stored
+                large = piece.compressed and piece.stored >= _LARGE
+                yield archive.check_piece(file, piece) if large else piece
 
     def discard(self) -> None:
         """Let go of the file, whatever its state."""
         self._file.close()
 
 
-def assemble(file: BinaryIO, archive: ArchiveWriter, receipt: Receipt) -> None:
-    """Move the fragment in `file` into `archive`, and what it tells into `receipt`."""
+def assemble(file: BinaryIO, writer: ArchiveWriter, receipt: Receipt) -> None:
+    """Move the fragment in `file` into the archive of `writer`, and what it tells into `receipt`."""
     end = file.seek(-_LENGTH.size, 2)
     (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
     file.seek(end - length)
@@ -71,7 +89,7 @@ def assemble(file: BinaryIO, archive: ArchiveWriter, receipt: Receipt) -> None:
     file.seek(0)
     receipt.absorb(note.share)
     for piece in note.pieces:
-        receipt.wrote_member(archive.append(piece, _stored(file, piece)))
+        receipt.wrote_member(writer.append(piece, _stored(file, piece)))
 
 
 def _stored(file: BinaryIO, piece: Piece) -> Iterator[Chunk]:

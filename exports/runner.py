@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -76,16 +76,18 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
     with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
         watch.progress.enter("Planning", until=2, total=1)
         plan = planning.plan(source, receipt, spool=spool)
-        _write(job, plan, source, receipt, aside, watch)
-    checked = _check(aside, watch)
+        already = _write(job, plan, source, receipt, aside, watch)
+    checked = _check(aside, already, watch)
     watch.lease.check()
     watch.progress.enter("Storing the archive", until=99, total=checked.size)
     key = storage.publish(aside, sent=watch.advance)
     _finish(job, key, plan, receipt, checked, moment=source.moment)
 
 
-def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch) -> None:
-    """Write every member into the file `aside`, the receipt last."""
+def _write(
+    job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch
+) -> Mapping[str, int]:
+    """Write every member into the file `aside`, the receipt last. Return what was checked by others already."""
     watch.progress.enter("Writing annotations", until=80, total=plan.steps)
     writer = ArchiveWriter(aside)
     try:
@@ -101,6 +103,7 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: 
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
         writer.add(Member(FILENAME, receipt.chunks(head=_head(job, source), counted=counted)))
         writer.close()
+        return writer.checked
     finally:
         writer.discard()
 
@@ -128,10 +131,10 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
     }
 
 
-def _check(aside: Path, watch: Watch) -> Checked:
+def _check(aside: Path, already: Mapping[str, int], watch: Watch) -> Checked:
     """Read the file aside back, as a whole."""
     watch.progress.enter("Checking the archive", until=95, total=aside.stat().st_size)
-    return archive.check(aside, on_bytes=watch.advance)
+    return archive.check(aside, checked=already, on_bytes=watch.advance)
 
 
 def _finish(job: ExportJob, key: str, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:

@@ -43,7 +43,7 @@ from vi_portal.s3.failures import StoreFailed
 log = logging.getLogger(__name__)
 
 #: How often the holder of the export looks whether a shard has come in.
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.02
 
 
 # The holder of the export
