@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
-from django.db.models import Case, F, QuerySet, Sum, When
+from django.db.models import Case, F, QuerySet, Sum, Value, When
 from django.db.models.functions import Collate, Now
 from isal import isal_zlib
 
@@ -120,11 +120,15 @@ class Source:
         return self._selected().count()
 
     def annotated(self) -> Iterator[tuple[int, str]]:
-        """(row id, public id) of every asset that will make a record, by row id."""
+        """(row id, public id) of every asset that will make a record, by row id.
+
+        The public id is empty where nothing is split by it: the row ids alone are in an index.
+        """
         assets = self._selected().annotated()
         if self.spec.encoding.paired:
             assets = assets.exclude(file="")
-        return iter(assets.order_by("pk").values_list("pk", "uid").iterator(chunk_size=10_000))
+        uid = Value("") if self.spec.validation_ratio is None else F("uid")
+        return _plain_rows(assets.order_by("pk").values_list("pk", uid))
 
     def imageless(self) -> Iterator[tuple[AssetName, str]]:
         """The annotated assets that make no record for want of an image, each with its annotations' labels texts,
