@@ -1,8 +1,8 @@
 """From rows to Records: the only stage that knows the database.
 
 Everything is read in one transaction of its own, so an export is of one moment, whatever is edited meanwhile.
-Chunks of assets are read with two queries each, one for the assets and one for all that is said of them; no model
-instances are made. Only annotations that need repair are read one by one.
+Chunks of assets are read with one query each, together with all that is said of them; no model instances are made.
+Only annotations that need repair are read one by one.
 """
 
 from __future__ import annotations
