@@ -64,7 +64,9 @@ class LabelCounts:
     def as_dict(self) -> dict[str, int]:
         """Every label with its count, most frequent first."""
         self._conclude()
-        return dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0])))
+        ordered = sorted(self._counts)
+        ordered.sort(key=self._counts.__getitem__, reverse=True)  # equal counts stay in the order of their labels
+        return {label: self._counts[label] for label in ordered}
 
     def total(self) -> int:
         self._conclude()
