@@ -53,10 +53,13 @@ def asset_rows(assets: Sequence[int], columns: Sequence[str]) -> list[tuple[Any,
 
 def _rows(statement: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     # One by one as they are used: a text that is taken while it is in the processor's cache costs half as much.
-    # Who stops early may do so after the connection was closed; so the cursor is left to go by itself.
-    cursor = connections["snapshot"].cursor()
+    snapshot = connections["snapshot"]
+    cursor = snapshot.cursor()
     cursor.execute(statement, parameters)
-    yield from cursor
+    with snapshot.wrap_database_errors:
+        # Not `yield from`: who stops early may do so after the connection was closed, when no cursor can be any more.
+        for row in cursor.cursor:  # noqa: UP028
+            yield row
 
 
 # The last entry lacks its brace: to add one in each row would copy every text once more. The labels of what cannot be
