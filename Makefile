@@ -27,10 +27,10 @@ test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word"
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4
 
 .PHONY: test-services
-test-services: $(VENV)/.development ## Run again what touches database, broker and jobs: PostgreSQL with Redis, then with RabbitMQ
+test-services: $(VENV)/.development ## Run again what touches database, broker and jobs: PostgreSQL with Redis and Swift, then with RabbitMQ
 	@tests/services/install.sh
 	@browser=$$(tests/e2e/install-browser.sh $(BIN)) || exit 1; export CHROMIUM="$$browser"; \
-	$(BIN)/python -m tests.services.run postgres redis -- $(ON_SERVERS) $(ARGS); first=$$?; \
+	$(BIN)/python -m tests.services.run postgres redis swift -- $(ON_SERVERS) $(ARGS); first=$$?; \
 	$(BIN)/python -m tests.services.run postgres rabbitmq -- $(ON_SERVERS) $(ABOUT_JOBS) $(ARGS) && exit $$first
 
 .PHONY: test-faults

@@ -79,10 +79,8 @@ class _Unwatched:
 def encoding_alone(dataset: Dataset, spec: ExportSpec) -> Outcome:
     """Rows to a zip: no job row, no progress, nothing read back. The receipt counts, for the source tells it."""
     path = scratch("alone.zip")
-    spool = Path(settings.SPOOL_DIR)
-    spool.mkdir(parents=True, exist_ok=True)
     with Source.open(dataset, spec) as source, Receipt(path.parent) as receipt:
-        plan = planning.plan(source, receipt, spool=spool)
+        plan = planning.plan(source, receipt)
         writer = ArchiveWriter(path)
         writing = Writing(plan, source, receipt, writer, _Unwatched())  # type: ignore[arg-type]
         for run in plan.runs:

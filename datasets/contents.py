@@ -266,14 +266,6 @@ def _are_members(pieces: Sequence[str]) -> bool:
         return False
 
 
-def tally_labels(texts: str) -> Iterator[tuple[dict[str, int], int]]:
-    """What the labels texts, one a line, hold: in few pieces, with how often each piece is there."""
-    tally = LabelTally()
-    if texts:
-        tally.add(texts)
-    return tally.counts()
-
-
 def _with_boxes(contents: PhraseGrounding, boxes: _BoxesOf) -> PhraseGrounding:
     return PhraseGrounding(
         caption=contents.caption,

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from datasets.images import discard_images
 from datasets.models import Annotation, Asset, Dataset
+from vi_portal.giving_way import GivingWay
 from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
 from vi_portal.s3 import store_of
 
@@ -42,13 +43,14 @@ def remove_dataset(dataset: Dataset, *, by: str) -> bool:
 
 def remove_assets(dataset: Dataset, assets: QuerySet[Asset]) -> int:
     """Delete those of `assets`, all of `dataset`, with their annotations, images and thumbnails; return how many."""
-    removed = 0
+    removed, giving_way = 0, GivingWay()
     while keys := list(assets.order_by("pk").values_list("pk", "file")[:_BATCH]):
         with transaction.atomic():
             dataset.touch()  # first: whoever writes to the dataset now waits for its row, as we do
             _delete_rows([pk for pk, _ in keys])
         discard_images(file for _, file in keys if file)
         removed += len(keys)
+        giving_way.between()
     return removed
 
 
@@ -62,7 +64,7 @@ def remove_annotation(annotation: Annotation) -> None:
 
 def purge_deleted() -> None:
     """Remove what deleted datasets left: a bounded number of assets, and the row of each when nothing refers to it."""
-    left = _PURGED_AT_ONCE
+    left, giving_way = _PURGED_AT_ONCE, GivingWay()
     deleted = Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")
     full = Exists(Asset.objects.filter(dataset=OuterRef("pk")))
     for dataset in deleted.filter(full)[:_LOOKED_AT]:
@@ -71,6 +73,7 @@ def purge_deleted() -> None:
                 _delete_rows([pk for pk, _ in keys])
             discard_images(file for _, file in keys if file)
             left -= len(keys)
+            giving_way.between()
         if left <= 0:
             return
         _remove_folders(dataset)

@@ -6,33 +6,41 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.http import quote_etag
 from django_htmx.http import HttpResponseClientRedirect, retarget, trigger_client_event
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
 from exports.history import history
+from exports.row_pieces import piece
 from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 
 DONE = "exports:done"
 
 
-def history_context(dataset: Dataset, membership: Membership, query: QueryDict) -> dict[str, Any]:
-    """What the history's templates need. `place` is the query that leads back to this very view of it."""
+def history_context(dataset: Dataset, membership: Membership, query: QueryDict, *, within: float = 0) -> dict[str, Any]:
+    """What the history's templates need, as it was `within` so many seconds ago.
+
+    `place` is the query that leads back to this very view of it.
+    """
     carried = AssetFilter.parse(query)
-    found = history(dataset, membership, page=query.get("page"))
+    found = history(dataset, membership, page=query.get("page"), within=within)
     page = {"page": str(found.page.number)} if found.page.number > 1 else {}
+    place = urlencode(carried.as_dict() | page)
     return {
         "dataset": dataset,
         "membership": membership,
         "history": found,
-        "has_annotations": dataset.assets.all().annotated().exists(),
+        "has_annotations": found.moment.has_annotations,
         "carried": carried,
         "query": carried.as_query(),
-        "place": urlencode(carried.as_dict() | page),
+        "place": place,
+        "pieces": [piece(row, place=place) for row in found.rows],
     }
 
 
@@ -45,6 +53,16 @@ def piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any])
         response = render(request, "exports/dialog_page.html", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def unless_unchanged(request: SignedInRequest, response: HttpResponse) -> HttpResponseBase:
+    """`response`, or only that it is still what the browser has."""
+    patch_cache_control(response, private=True, no_cache=True)
+    # Not of hashlib, which lets other threads pass before it goes on. Another process has another tag for the same,
+    # which costs no more than a whole answer.
+    tag = quote_etag(f"{hash(response.content) & 0xFFFF_FFFF_FFFF_FFFF:016x}")
+    response.headers["ETag"] = tag
+    return get_conditional_response(request, etag=tag, response=response) or response
 
 
 def changed(request: SignedInRequest, dataset: Dataset, membership: Membership) -> HttpResponse:

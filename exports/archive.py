@@ -73,7 +73,7 @@ class Piece:
     size: int
     crc: int
     stored: int
-    stored_crc: int
+    stored_crc: int = 0
     more: bool = False
     sha256: str = ""
     checked: bool = False
@@ -89,8 +89,8 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What the central directory says of a member."""
+class Entry:
+    """What the central directory says of a member; `offset` is where its local header begins."""
 
     name: str
     method: int
@@ -98,6 +98,20 @@ class _Entry:
     size: int
     compressed_size: int
     offset: int
+
+    @classmethod
+    def of(cls, piece: Piece, *, offset: int) -> Entry:
+        """The member that is `piece`, or begins with it."""
+        return cls(piece.name, _DEFLATED if piece.compressed else _STORED, piece.crc, piece.size, piece.stored, offset)
+
+    def with_more(self, piece: Piece) -> Entry:
+        """The member once `piece` is added to it."""
+        return replace(
+            self,
+            crc=_crc_of_both(self.crc, piece.crc, piece.size),
+            size=self.size + piece.size,
+            compressed_size=self.compressed_size + piece.stored,
+        )
 
 
 def write_piece(member: Member, write: Callable[[Chunk], object]) -> Piece:
@@ -136,6 +150,42 @@ def write_piece(member: Member, write: Callable[[Chunk], object]) -> Piece:
     return Piece(member.name, member.compressed, size, crc, stored, stored_crc, member.more, sha256)
 
 
+class Directory:
+    """The central directory of an archive in the making, spooled in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(_READ, "w+b", dir=str(folder))
+        self._count = 0
+
+    def note(self, entry: Entry) -> None:
+        """Add a member that is complete."""
+        name, values = entry.name.encode(), (entry.size, entry.compressed_size, entry.offset)
+        large = [value for value in values if value >= _MAX32]
+        extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+        size, compressed_size, offset = (min(value, _MAX32) for value in values)
+        common = (_UTF8, entry.method, _DOS_TIME, _DOS_DATE, entry.crc, compressed_size, size)
+        lengths = (len(name), len(extra), 0, 0, 0)
+        fixed = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *lengths, _REGULAR_FILE, offset)
+        self._spool.write(fixed + name + extra)
+        self._count += 1
+
+    def chunks(self, start: int) -> Iterator[bytes]:
+        """The directory, if it begins at `start`, and the end records: all that is to follow the last member."""
+        size = self._spool.tell()
+        self._spool.seek(0)
+        while block := self._spool.read(_READ):
+            yield block
+        if self._count >= _MAX16 or start >= _MAX32 or size >= _MAX32:
+            counts = (self._count, self._count, size, start)
+            yield _ZIP64_END.pack(b"PK\6\6", 44, _MADE_BY_UNIX, _VERSION, 0, 0, *counts)
+            yield _ZIP64_LOCATOR.pack(b"PK\6\7", 0, start + size, 1)
+        count = min(self._count, _MAX16)
+        yield _END.pack(b"PK\5\6", 0, 0, count, count, min(size, _MAX32), min(start, _MAX32), 0)
+
+    def close(self) -> None:
+        self._spool.close()
+
+
 class ArchiveWriter:
     """Writes members to a new file, one at a time. `close` completes the archive; without it there is none.
 
@@ -144,9 +194,8 @@ class ArchiveWriter:
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("wb", buffering=_READ)
-        self._directory: IO[bytes] = tempfile.SpooledTemporaryFile(_READ, "w+b", dir=str(path.parent))
-        self._count = 0
-        self._open: _Entry | None = None
+        self._directory = Directory(path.parent)
+        self._open: Entry | None = None
         self._open_checked: int | None = 0
         self.checked: dict[str, int] = {}
 
@@ -177,18 +226,8 @@ class ArchiveWriter:
     def close(self) -> None:
         """Write the central directory and close the file."""
         self._only(None)
-        start = self._file.tell()
-        self._directory.seek(0)
-        while block := self._directory.read(_READ):
+        for block in self._directory.chunks(self._file.tell()):
             self._file.write(block)
-        size = self._file.tell() - start
-        if self._count >= _MAX16 or start >= _MAX32 or size >= _MAX32:
-            end = self._file.tell()
-            counts = (self._count, self._count, size, start)
-            self._file.write(_ZIP64_END.pack(b"PK\6\6", 44, _MADE_BY_UNIX, _VERSION, 0, 0, *counts))
-            self._file.write(_ZIP64_LOCATOR.pack(b"PK\6\7", 0, end, 1))
-        count = min(self._count, _MAX16)
-        self._file.write(_END.pack(b"PK\5\6", 0, 0, count, count, min(size, _MAX32), min(start, _MAX32), 0))
         self.discard()
 
     def discard(self) -> None:
@@ -202,20 +241,15 @@ class ArchiveWriter:
         if self._open is not None:
             return
         header = (known.crc32, known.size, known.size) if known else (0, 0, 0)
-        self._open = _Entry(name, _DEFLATED if compressed else _STORED, *header, self._file.tell())
-        self._file.write(_local_header(self._open))
+        self._open = Entry(name, _DEFLATED if compressed else _STORED, *header, self._file.tell())
+        self._file.write(local_header(self._open))
         self._open = replace(self._open, crc=0, size=0, compressed_size=0)
         self._open_checked = 0
 
     def _end(self, piece: Piece, *, filled: bool) -> Written | None:
         """Count `piece` to the open member, and complete that unless there is more to come."""
         assert self._open is not None
-        entry = self._open = replace(
-            self._open,
-            crc=_crc_of_both(self._open.crc, piece.crc, piece.size),
-            size=self._open.size + piece.size,
-            compressed_size=self._open.compressed_size + piece.stored,
-        )
+        entry = self._open = self._open.with_more(piece)
         before = self._open_checked if piece.checked else None
         self._open_checked = None if before is None else _crc_of_both(before, piece.stored_crc, piece.stored)
         if piece.more:
@@ -225,9 +259,9 @@ class ArchiveWriter:
         if not filled:
             end = self._file.tell()
             self._file.seek(entry.offset)
-            self._file.write(_local_header(entry))
+            self._file.write(local_header(entry))
             self._file.seek(end)
-        self._note(entry)
+        self._directory.note(entry)
         self._open = None
         return Written(entry.name, entry.size, entry.crc, piece.sha256)
 
@@ -235,24 +269,14 @@ class ArchiveWriter:
         if self._open is not None and self._open.name != name:
             raise ValueError(f"{self._open.name} is not complete.")
 
-    def _note(self, entry: _Entry) -> None:
-        name, values = entry.name.encode(), (entry.size, entry.compressed_size, entry.offset)
-        large = [value for value in values if value >= _MAX32]
-        extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
-        size, compressed_size, offset = (min(value, _MAX32) for value in values)
-        common = (_UTF8, entry.method, _DOS_TIME, _DOS_DATE, entry.crc, compressed_size, size)
-        lengths = (len(name), len(extra), 0, 0, 0)
-        fixed = _CENTRAL.pack(b"PK\1\2", _MADE_BY_UNIX, _VERSION, *common, *lengths, _REGULAR_FILE, offset)
-        self._directory.write(fixed + name + extra)
-        self._count += 1
-
 
 def _crc_of_both(first: int, second: int, size: int) -> int:
     """The CRC-32 of two texts, the `second` of them of this `size`."""
     return isal_zlib.crc32_combine(first, second, size)
 
 
-def _local_header(entry: _Entry) -> bytes:
+def local_header(entry: Entry) -> bytes:
+    """What precedes the bytes of a member. Its length is a matter of the name alone."""
     # Always Zip64, so that a member may turn out to be of any size.
     name, common = entry.name.encode(), (_UTF8, entry.method, _DOS_TIME, _DOS_DATE, entry.crc)
     return (
@@ -268,13 +292,25 @@ def check(
     checked: Mapping[str, int] = MappingProxyType({}),
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> Checked:
-    """Read the whole archive back: every member is inflated, and its size and CRC are compared.
+    """Read the whole archive at `path` back: see `check_files`."""
+    with path.open("rb") as file, path.open("rb") as directory:
+        return check_files(file, directory, checked=checked, on_bytes=on_bytes)
 
-    Those whose pieces were `checked` before, by `check_piece`, are compared with the CRC of what was stored then. The
-    directory is walked as a reader would, from the end record. `on_bytes` hears how many bytes of the file were read.
-    Raises `DamagedArchive`.
+
+def check_files(
+    file: BinaryIO,
+    directory: BinaryIO,
+    *,
+    checked: Mapping[str, int] = MappingProxyType({}),
+    on_bytes: Callable[[int], None],
+) -> Checked:
+    """Read a whole archive back: every member is inflated, and its size and CRC are compared.
+
+    Those whose pieces were `checked` before, by `check_piece`, are compared with the CRC of what was stored then.
+    The archive is opened twice: `file` is read from the start to the end, `directory` as a reader would, from the end
+    record. `on_bytes` hears how many bytes of the file were read. Raises `DamagedArchive`.
     """
-    with _reading(), path.open("rb") as file, path.open("rb") as directory:
+    with _reading():
         return _check(file, directory, checked, on_bytes)
 
 
@@ -283,10 +319,8 @@ def check_piece(file: BinaryIO, piece: Piece) -> Piece:
 
     Raises `DamagedArchive`.
     """
-    method = _DEFLATED if piece.compressed else _STORED
-    entry = _Entry(piece.name, method, piece.crc, piece.size, piece.stored, offset=file.tell())
     with _reading():
-        _check_contents(file, entry, lambda chunk: None, more=piece.more)
+        _check_contents(file, Entry.of(piece, offset=file.tell()), lambda chunk: None, more=piece.more)
     return replace(piece, checked=True)
 
 
@@ -315,7 +349,7 @@ def _check(file: BinaryIO, directory: BinaryIO, checked: Mapping[str, int], on_b
     return Checked(size=file.tell(), sha256=digest.hexdigest(), members=members)
 
 
-def _directory_entries(file: BinaryIO, count: int, start: int) -> Iterator[_Entry]:
+def _directory_entries(file: BinaryIO, count: int, start: int) -> Iterator[Entry]:
     file.seek(start)
     for _ in range(count):
         fields = _CENTRAL.unpack(file.read(_CENTRAL.size))
@@ -326,7 +360,7 @@ def _directory_entries(file: BinaryIO, count: int, start: int) -> Iterator[_Entr
         size, compressed_size, offset = (
             next(wide)[0] if value == _MAX32 else value for value in (fields[9], fields[8], fields[16])
         )
-        yield _Entry(name, fields[4], fields[7], size, compressed_size, offset)
+        yield Entry(name, fields[4], fields[7], size, compressed_size, offset)
 
 
 def _directory_place(file: BinaryIO) -> tuple[int, int]:
@@ -350,12 +384,12 @@ def _directory_place(file: BinaryIO) -> tuple[int, int]:
     return count, position
 
 
-def _check_member(file: BinaryIO, entry: _Entry, stored_crc: int | None, feed: Callable[[Chunk], None]) -> int:
+def _check_member(file: BinaryIO, entry: Entry, stored_crc: int | None, feed: Callable[[Chunk], None]) -> int:
     """Compare the member that begins here with its entry, and return where it ends. `feed` gets its bytes on disk.
 
     Where it was checked piece by piece, it is enough that it is stored as it was then: with this CRC.
     """
-    header = _local_header(entry)
+    header = local_header(entry)
     found = file.read(len(header))
     feed(found)
     if found != header:
@@ -366,7 +400,7 @@ def _check_member(file: BinaryIO, entry: _Entry, stored_crc: int | None, feed: C
     return file.tell()
 
 
-def _check_contents(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None], *, more: bool = False) -> None:
+def _check_contents(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None], *, more: bool = False) -> None:
     crc = size = 0
     for piece in _pieces(file, entry, feed, more=more):
         crc = isal_zlib.crc32(piece, crc)
@@ -375,7 +409,7 @@ def _check_contents(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None]
         raise DamagedArchive(f"{entry.name} does not read back as it was written.")
 
 
-def _pieces(file: BinaryIO, entry: _Entry, feed: Callable[[Chunk], None], *, more: bool) -> Iterator[bytes]:
+def _pieces(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None], *, more: bool) -> Iterator[bytes]:
     """The bytes of the member, or of a piece with `more` to come, inflated, in pieces of bounded size."""
     inflate = isal_zlib.decompressobj(wbits=-15) if entry.method == _DEFLATED else None
     left = entry.compressed_size

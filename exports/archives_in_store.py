@@ -15,6 +15,7 @@ from exports.job_files import JobFile
 from vi_portal.s3 import is_due
 
 if TYPE_CHECKING:
+    from vi_portal.s3.joining import Joining
     from vi_portal.s3.store import ObjectStore
 
 _TYPE = "application/zip"
@@ -59,7 +60,16 @@ class StoreArchives:
         return key
 
     def open_fragment(self, key: str) -> BinaryIO:
+        """Of which little will be read: the store has the rest copied."""
+        return cast(BinaryIO, self.store.open_part(key, size=self.store.size(key)))
+
+    def open_whole(self, key: str) -> BinaryIO:
+        """The archive, to be read from the start to the end. Raises `FileNotFoundError`."""
         return cast(BinaryIO, self.store.open(key))
+
+    def join(self, key: str) -> Joining:
+        """The archive in the making, put together from fragments."""
+        return self.store.join(key)
 
 
 def files(store: ObjectStore) -> Iterator[JobFile]:
@@ -68,7 +78,7 @@ def files(store: ObjectStore) -> Iterator[JobFile]:
     if not is_due(store):
         return
     for upload in store.unfinished_uploads():
-        if file := JobFile.named(upload.name, remove=partial(store.abort, upload)):
+        if file := JobFile.named(upload.name, remove=partial(store.abort, upload), unfinished=True):
             yield file
     for found in store.listing():
         if file := JobFile.named(found.name, remove=partial(store.delete, found.name)):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from django.urls import reverse
@@ -16,6 +19,10 @@ from exports.receipt import NO_ANNOTATIONS
 from vi_portal.accounts.models import Membership
 from vi_portal.jobs.models import State
 
+#: For so many seconds the same link is shown.
+_LINK_KEPT = 600
+#: Nobody can know it, so nothing that a user named has it in it.
+LINK = f"link-{secrets.token_hex(16)}"
 #: How many kinds of warnings the row itself tells; its details have them all.
 _TOLD_AT_ONCE = 2
 
@@ -44,6 +51,19 @@ class ExportRow(JobRow[ExportJob]):
 
     kind: ClassVar[str] = "Export"
     nobody: ClassVar[str] = "The command line"
+    template: ClassVar[str] = "exports/_export_row.html"
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        link = self.job.archive_filename if self.has_link else ""
+        return *super().told, self.expires, self.job.has_expired, self.may_delete, self.repeat_label, link
+
+    @property
+    def personal(self) -> Mapping[str, str]:
+        if not self.has_link:
+            return {}
+        made = int(self.now.timestamp() / _LINK_KEPT)
+        return {LINK: _link(self.job.pk, self.membership.user_id, self.job.archive_filename, made)}
 
     @property
     def verdict(self) -> str:
@@ -86,13 +106,19 @@ class ExportRow(JobRow[ExportJob]):
         return f"in {_left(self.job.expires_at - self.now)}"
 
     @property
+    def has_link(self) -> bool:
+        """Whether there is an archive, and for this user a signed link to it."""
+        return self.job.has_archive and self.membership.may_export
+
+    @property
+    def checksum(self) -> str:
+        """The id of the element with the archive's SHA-256."""
+        return f"checksum-{self.job.pk}"
+
+    @property
     def download_url(self) -> str:
-        """The signed link to the archive, this user's own; empty where there is none to have."""
-        job = self.job
-        if not (job.has_archive and self.membership.may_export):
-            return ""
-        signature = storage.sign(job.pk, user_id=self.membership.user_id)
-        return reverse("download", args=[job.pk, signature, job.archive_filename])
+        """What stands for the signed link until it is known whose it is: see `personal`."""
+        return LINK if self.has_link else ""
 
     @property
     def may_cancel(self) -> bool:
@@ -110,6 +136,12 @@ class ExportRow(JobRow[ExportJob]):
         if self.job.has_expired:
             return "Rebuild"
         return "Retry" if self.job.state == State.FAILED else ""
+
+
+@lru_cache(maxsize=4_000)
+def _link(job_id: uuid.UUID, user_id: int, filename: str, made: int) -> str:
+    """The signed link of this user. It is signed anew whenever `made` moves on, long before it expires."""
+    return reverse("download", args=[job_id, storage.sign(job_id, user_id=user_id), filename])
 
 
 def _number(count: int) -> str:

@@ -1,7 +1,8 @@
 """Fragments: what one shard of an export wrote, for the worker that assembles the archive.
 
 A file of this portal's own that nobody else reads: the stored bytes of every piece, one after the other; then a
-note that tells where each belongs and what the shard's receipt has come to; last, the note's length.
+note that tells where each belongs and what the shard's receipt has come to; last, the note's length. For a store that
+is to copy whole stretches, each piece that may be a whole member has its local header before it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from exports import archive
-from exports.archive import ArchiveWriter, Piece, Written, write_piece
+from exports.archive import ArchiveWriter, Entry, Piece, Written, local_header, write_piece
 from exports.receipt import Receipt, Share
 from exports.records import Chunk, Member
 
@@ -24,25 +25,31 @@ _READ = 1024 * 1024
 _LARGE = 256 * 1024
 
 
-class _Note(msgspec.Struct):
+class Note(msgspec.Struct):
+    """What is in a fragment: its pieces, and how long the header before each is; what the shard's receipt was told."""
+
     pieces: list[Piece]
+    headers: list[int]
     share: Share
 
 
-_decoder = msgspec.json.Decoder(_Note)
+_decoder = msgspec.json.Decoder(Note)
 
 
 class FragmentWriter:
     """Takes members as an archive would. `close` completes the fragment; without it there is none.
 
     Large pieces are read back here, by one worker while others do the same with theirs; so who assembles the archive
-    need not inflate them.
+    on disk need not inflate them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, headed: bool = False) -> None:
+        """`headed`: local headers are wanted as well."""
         self._path = path
         self._file: BinaryIO = path.open("wb", buffering=_READ)
+        self._headed = headed
         self._pieces: list[Piece] = []
+        self._headers: list[int] = []
 
     def add(self, member: Member) -> Written | None:
         """Pull `member`'s chunks into the fragment. None: only the archive knows when a member is written.
@@ -51,41 +58,67 @@ class FragmentWriter:
         """
         start = self._file.tell()
         try:
-            self._pieces.append(write_piece(member, self._file.write))
+            header = self._begin(member)
+            piece = write_piece(member, self._file.write)
+            if header:
+                self._fill(start, local_header(Entry.of(piece, offset=0)))
         except BaseException:
             self._file.seek(start)
             self._file.truncate()
             raise
+        self._pieces.append(piece)
+        self._headers.append(header)
         return None
 
     def close(self, receipt: Receipt) -> None:
         """Check what was written, write the note, `receipt` included, and close the file. Raises `DamagedArchive`."""
         self._file.flush()
-        note = msgspec.json.encode(_Note(list(self._checked()), receipt.share()))
+        note = msgspec.json.encode(Note(list(self._checked()), self._headers, receipt.share()))
         self._file.write(note)
         self._file.write(_LENGTH.pack(len(note)))
         self.discard()
 
     def _checked(self) -> Iterator[Piece]:
+        """The pieces; what a store puts together is read back from there."""
         place = 0
         with self._path.open("rb") as file:
-            for piece in self._pieces:
-                file.seek(place)
-                place += piece.stored
-                large = piece.compressed and piece.stored >= _LARGE
+            for piece, header in zip(self._pieces, self._headers, strict=True):
+                file.seek(place + header)
+                place += header + piece.stored
+                large = piece.compressed and piece.stored >= _LARGE and not self._headed
                 yield archive.check_piece(file, piece) if large else piece
 
     def discard(self) -> None:
         """Let go of the file, whatever its state."""
         self._file.close()
 
+    def _begin(self, member: Member) -> int:
+        """Leave room for the local header of what may be a whole member; its length, or 0."""
+        goes_on = bool(self._pieces) and self._pieces[-1].more
+        if not self._headed or member.more or goes_on:
+            return 0
+        room = len(local_header(Entry.of(Piece(member.name, member.compressed, 0, 0, 0), offset=0)))
+        self._file.write(bytes(room))
+        return room
 
-def assemble(file: BinaryIO, writer: ArchiveWriter, receipt: Receipt) -> None:
-    """Move the fragment in `file` into the archive of `writer`, and what it tells into `receipt`."""
+    def _fill(self, start: int, header: bytes) -> None:
+        end = self._file.tell()
+        self._file.seek(start)
+        self._file.write(header)
+        self._file.seek(end)
+
+
+def read_note(file: BinaryIO) -> Note:
+    """What the fragment in `file` says of itself."""
     end = file.seek(-_LENGTH.size, 2)
     (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
     file.seek(end - length)
-    note = _decoder.decode(file.read(length))
+    return _decoder.decode(file.read(length))
+
+
+def assemble(file: BinaryIO, writer: ArchiveWriter, receipt: Receipt) -> None:
+    """Move the fragment in `file` into the archive of `writer`, and what it tells into `receipt`."""
+    note = read_note(file)
     file.seek(0)
     receipt.absorb(note.share)
     for piece in note.pieces:

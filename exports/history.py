@@ -1,26 +1,26 @@
-"""The Annotation Job History as a person reads it: one page of rows, and what is told of all of them.
-
-A page of it takes the same few queries whatever the number of jobs.
-"""
+"""The Annotation Job History as a person reads it: one page of rows, and what is told of all of them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.utils import timezone
+from django.core.paginator import Page
 
 from datasets.models import Dataset, ImportJob
 from exports.export_rows import ExportRow
 from exports.import_rows import ImportRow
 from exports.models import ExportJob
+from exports.moments import Moment, moments, this_moment
 from vi_portal.accounts.models import Membership
-from vi_portal.jobs.forecast import forecast
 
-PAGE_SIZE = 25
+#: After how many seconds a page asks again: where somebody has just asked for a job; where a job is their own; else.
+PACES = {"soon": 0.3, "own": 1.0, "others": 2.0}
+#: Who asked for a job looks at it so long; small ones are over by then.
+_YOUNG = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,34 @@ class History:
     """One page of the history of a dataset's jobs, exports and imports."""
 
     rows: Sequence[ExportRow | ImportRow]
-    page: Page[Any]
-    worker_missing: bool
+    moment: Moment
+
+    @property
+    def page(self) -> Page[Any]:
+        return self.moment.page
+
+    @property
+    def worker_missing(self) -> bool:
+        """Whether jobs wait and nobody is there to do them."""
+        return self.moment.expected is not None and not self.moment.expected.slots
 
     @property
     def is_active(self) -> bool:
         """Whether a job on this page is still to change, so that the page asks again."""
         return any(row.job.is_active or row.is_settling for row in self.rows)
+
+    @property
+    def pace(self) -> str:
+        """How often the page asks again: see `PACES`."""
+        own = [row for row in self.rows if row.job.is_active and row.job.user_id == row.membership.user_id is not None]
+        if any(row.now - row.job.created_at < _YOUNG for row in own):
+            return "soon"
+        return "own" if own else "others"
+
+    @property
+    def pause(self) -> str:
+        """How long the page waits before it asks again."""
+        return f"{1000 * PACES[self.pace]:.0f}ms"
 
     @property
     def pages(self) -> Iterable[str | int]:
@@ -52,24 +73,16 @@ class History:
         return " ".join(told)
 
 
-def history(dataset: Dataset, membership: Membership, *, page: str | int | None) -> History:
-    """The page asked for, or the nearest there is, as this member sees it."""
-    kinds: tuple[type[ExportJob], type[ImportJob]] = (ExportJob, ImportJob)
-    keys = [kind._default_manager.filter(dataset=dataset).values("pk", "created_at") for kind in kinds]
-    found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
-    wanted, now = [row["pk"] for row in found.object_list], timezone.now()
-    exports = ExportJob.objects.filter(pk__in=wanted).select_related("user").in_bulk()
-    imports = ImportJob.objects.filter(pk__in=wanted).select_related("user").named().in_bulk()
-    active = any(job.is_active for job in (*exports.values(), *imports.values()))
-    expected = forecast() if active else None
-    rows: list[ExportRow | ImportRow] = []
-    for pk in wanted:
-        if pk in exports:
-            exports[pk].dataset = dataset  # spares a query a row
-            rows.append(ExportRow(exports[pk], membership, expected, now))
-        elif pk in imports:
-            rows.append(ImportRow(imports[pk], membership, expected, now))
-    return History(rows, found, worker_missing=expected is not None and not expected.slots)
+def history(dataset: Dataset, membership: Membership, *, page: str | None, within: float = 0) -> History:
+    """The page asked for, or the nearest there is, as this member sees it; `within` so many seconds ago."""
+    moment = moments.of_late(dataset, page, within=within) if within else this_moment(dataset, page)
+    return History([_row(job, membership, moment) for job in moment.jobs], moment)
+
+
+def _row(job: ExportJob | ImportJob, membership: Membership, moment: Moment) -> ExportRow | ImportRow:
+    if isinstance(job, ExportJob):
+        return ExportRow(job, membership, moment.expected, moment.now)
+    return ImportRow(job, membership, moment.expected, moment.now)
 
 
 def _counted(rows: Iterable[ExportRow | ImportRow]) -> str:

@@ -19,6 +19,11 @@ class ImportRow(JobRow[ImportJob]):
 
     kind: ClassVar[str] = "Import"
     nobody: ClassVar[str] = "A deleted user"
+    template: ClassVar[str] = "exports/_import_row.html"
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        return *super().told, self.may_delete
 
     @property
     def verdict(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,6 +17,8 @@ from vi_portal.jobs.models import Job, State
 
 J = TypeVar("J", bound=Job)
 
+#: What of a job changes without being seen.
+_UNSEEN = ("_state", "rung_at", "lease_token", "lease_expires_at")
 #: What a person calls each kind of job.
 _NAMES = {"exports.exportjob": "export", "datasets.importjob": "import"}
 
@@ -29,9 +31,21 @@ class JobRow(ABC, Generic[J]):
     membership: Membership
     forecast: Forecast | None
     now: datetime
-    #: What kind of job it is, and who asked for one of which no user is known.
+    #: What kind of job it is, who asked for one of which no user is known, and how the row is drawn.
     kind: ClassVar[str]
     nobody: ClassVar[str]
+    template: ClassVar[str]
+
+    @property
+    def told(self) -> tuple[object, ...]:
+        """Everything the row is drawn from: rows that tell the same look the same."""
+        columns = {name: value for name, value in vars(self.job).items() if name not in _UNSEEN}
+        return self.kind, columns, self.detail, self.tone, self.duration, self.may_cancel
+
+    @property
+    def personal(self) -> Mapping[str, str]:
+        """What this member alone is shown in the row, by the mark that the drawn row has in its place."""
+        return {}
 
     @property
     @abstractmethod
@@ -72,7 +86,7 @@ class JobRow(ABC, Generic[J]):
         """The second line of the status, a sentence; empty where the first line says it all."""
         job = self.job
         if job.state == State.QUEUED:
-            again = "Its worker was lost, so it starts again. " if job.attempts else ""
+            again = f"{job.failure or 'Its worker was lost.'} It starts again. " if job.attempts else ""
             return again + self._waiting
         if job.state == State.RUNNING:
             left = self.forecast.left.get(job.pk) if self.forecast else None
@@ -90,18 +104,20 @@ class JobRow(ABC, Generic[J]):
         if not self.forecast.slots:
             return f"{place}No worker is running"
         estimate = about(outlook.starts_in) if outlook.starts_in else ""
-        return place + self._reason(outlook, self.forecast.large_at_once) + (f", {estimate}" if estimate else "")
+        return place + self._reason(outlook, self.forecast) + (f", {estimate}" if estimate else "")
 
-    def _reason(self, outlook: Outlook, large_at_once: int) -> str:
+    def _reason(self, outlook: Outlook, forecast: Forecast) -> str:
         if outlook.held_back:
+            large_at_once = forecast.large_at_once
             several = (
                 f"{large_at_once} large jobs run at a time" if large_at_once > 1 else "one large job runs at a time"
             )
             return f"Waiting: {several}, so that small ones need not wait long"
-        if not outlook.ahead:
+        before = forecast.ahead(outlook)
+        if not before:
             return "Waiting for a worker"
-        count, ahead = len(outlook.ahead), _counted(outlook.ahead)
-        if self.job.user_id and {entry.person.user for entry in outlook.ahead} == {self.job.user_id}:
+        count, ahead = len(before), _counted(before)
+        if self.job.user_id and {entry.person.user for entry in before} == {self.job.user_id}:
             mine = self.job.user_id == self.membership.user_id
             whose = "your" if mine else f"{self.job.requested_by}’s"
             other = ahead.removeprefix("1 ") if count == 1 else ahead

@@ -215,6 +215,6 @@ def _is_owned(file: JobFile, job: ExportJob | ExportShard | None) -> bool:
     if job is None:
         return False
     key = job.archive if isinstance(job, ExportJob) else job.fragment
-    published = job.state == State.FINISHED and key == file.key
+    published = job.state == State.FINISHED and key == file.key and not file.unfinished
     being_written = job.state == State.RUNNING and job.lease_token == file.token
     return published or being_written

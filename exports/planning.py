@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from exports import runs, splits
 from exports.media import IMAGE_UNIT
@@ -38,7 +37,7 @@ class Plan:
         return self.records + self.image_bytes // IMAGE_UNIT
 
 
-def plan(source: Source, receipt: Receipt, *, spool: Path) -> Plan:
+def plan(source: Source, receipt: Receipt) -> Plan:
     """The plan for `source`; `receipt` hears of the assets that make no record. Raises `ExportFailed`."""
     spec = source.spec
     for asset in source.unannotated():
@@ -58,7 +57,7 @@ def plan(source: Source, receipt: Receipt, *, spool: Path) -> Plan:
             "Annotate some, or drop the filter."
         )
     labels = source.labels() if spec.encoding.numbers else ()
-    options = Options(spec.normalized, spec.include_images, labels, spool)
+    options = Options(spec.normalized, spec.include_images, labels)
     image_bytes = sum(source.image_bytes(part.ids) for part in parts) if spec.include_images else 0
     cut = [run for number, part in enumerate(parts) for run in _runs(source, number, part)]
     return Plan(selected, parts, cut, image_bytes, options)

@@ -151,7 +151,7 @@ def _read_first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None
         labels = source.labels() if spec.encoding.numbers else ()
     if record is None:
         return None
-    text = spec.encoding.preview(record, Options(spec.normalized, spec.include_images, labels, spool))
+    text = spec.encoding.preview(record, Options(spec.normalized, spec.include_images, labels))
     return FirstRecord(record.original_filename, text[:MAX_TEXT], shortened=len(text) > MAX_TEXT)
 
 

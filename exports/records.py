@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -68,14 +67,12 @@ class Run:
 class Options:
     """What an encoder needs to know of the export.
 
-    `labels` are all labels of the export, sorted, for formats that number them. `spool_dir` is where an encoder
-    may keep files of its own while it runs.
+    `labels` are all labels of the export, sorted, for formats that number them.
     """
 
     normalized: bool
     include_images: bool
     labels: tuple[str, ...]
-    spool_dir: Path
 
 
 @dataclass(frozen=True, slots=True)

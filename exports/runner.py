@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from datasets.models import DatasetType
-from exports import archive, planning, shards, splits, storage
-from exports.archive import ArchiveWriter, Checked
+from exports import drafts, job_files, planning, shards, splits, storage
+from exports.archive import Checked
+from exports.drafts import Draft
+from exports.joined_archive import JoinedArchive
 from exports.models import ExportJob
 from exports.planning import ExportFailed, Plan
 from exports.reasons import sentence
@@ -73,39 +75,52 @@ def _files_aside(job: ExportJob) -> Iterator[tuple[Path, Path]]:
 
 
 def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
-    with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
-        watch.progress.enter("Planning", until=2, total=1)
-        plan = planning.plan(source, receipt, spool=spool)
-        already = _write(job, plan, source, receipt, aside, watch)
-    checked = _check(aside, already, watch)
-    watch.lease.check()
-    watch.progress.enter("Storing the archive", until=99, total=checked.size)
-    key = storage.publish(aside, sent=watch.advance)
-    _finish(job, key, plan, receipt, checked, moment=source.moment)
+    with ExitStack() as stack:
+        with Source.open(job.dataset, job.spec) as source, Receipt(spool) as receipt:
+            watch.progress.enter("Planning", until=2, total=1)
+            plan = planning.plan(source, receipt)
+            draft = stack.enter_context(_draft(job, plan, aside, spool))
+            _write(job, plan, source, receipt, draft, watch)
+        checked = _check(draft, watch)
+        watch.lease.check()
+        watch.progress.enter("Storing the archive", until=99, total=checked.size)
+        key = draft.publish(watch.advance)
+        _finish(job, key, plan, receipt, checked, moment=source.moment)
 
 
-def _write(
-    job: ExportJob, plan: Plan, source: Source, receipt: Receipt, aside: Path, watch: Watch
-) -> Mapping[str, int]:
-    """Write every member into the file `aside`, the receipt last. Return what was checked by others already."""
+def _draft(job: ExportJob, plan: Plan, aside: Path, spool: Path) -> AbstractContextManager[Draft]:
+    """Where the archive comes into being: on disk, or a large one that is to be on a store, there."""
+    store = storage.on_store()
+    if store is None or not shards.is_large(plan):
+        return drafts.written_aside(aside)
+    assert job.lease_token is not None
+    return drafts.put_together(store, job_files.name(job.pk, job.lease_token, "zip"), spool=spool)
+
+
+def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: Draft, watch: Watch) -> None:
+    """Write every member, the receipt last."""
     watch.progress.enter("Writing annotations", until=80, total=plan.steps)
-    writer = ArchiveWriter(aside)
-    try:
-        writing = Writing(plan, source, receipt, writer, watch)
-        groups = shards.deal(plan, records_a_shard=settings.EXPORT_SHARD_RECORDS)
-        if len(groups) > 1 and Worker.slots_alive() > 1:
-            shards.write_with_others(job, writing, groups)
-        else:
-            for run in plan.runs:
-                writing.write_run(run)
+    writing = Writing(plan, source, receipt, draft.writer, watch)
+    with _runs_written(job, writing):
         writing.write_members(source.spec.encoding.companions(plan.options))
         _account(plan, source, receipt)
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
-        writer.add(Member(FILENAME, receipt.chunks(head=_head(job, source), counted=counted)))
-        writer.close()
-        return writer.checked
-    finally:
-        writer.discard()
+        draft.writer.add(Member(FILENAME, receipt.chunks(head=_head(job, source), counted=counted)))
+        draft.writer.close()
+
+
+@contextmanager
+def _runs_written(job: ExportJob, writing: Writing) -> Iterator[None]:
+    """Write every run, alone or with others, whose fragments stay until the block ends."""
+    joined = isinstance(writing.sink, JoinedArchive)
+    groups = shards.deal(writing.plan, images_too=joined)
+    if joined or (len(groups) > 1 and Worker.slots_alive() > 1):
+        with shards.written_with_others(job, writing, groups):
+            yield
+        return
+    for run in writing.plan.runs:
+        writing.write_run(run)
+    yield
 
 
 def _account(plan: Plan, source: Source, receipt: Receipt) -> None:
@@ -131,10 +146,10 @@ def _head(job: ExportJob, source: Source) -> dict[str, Any]:
     }
 
 
-def _check(aside: Path, already: Mapping[str, int], watch: Watch) -> Checked:
-    """Read the file aside back, as a whole."""
-    watch.progress.enter("Checking the archive", until=95, total=aside.stat().st_size)
-    return archive.check(aside, checked=already, on_bytes=watch.advance)
+def _check(draft: Draft, watch: Watch) -> Checked:
+    """Read it back, as a whole."""
+    watch.progress.enter("Checking the archive", until=95, total=draft.size)
+    return draft.check(watch.advance)
 
 
 def _finish(job: ExportJob, key: str, plan: Plan, receipt: Receipt, checked: Checked, *, moment: datetime) -> None:

@@ -13,7 +13,7 @@ import time
 import uuid
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby
@@ -21,10 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import models, transaction
 
 from exports import fragments, storage
+from exports.archive import ArchiveWriter
 from exports.fragments import FragmentWriter
+from exports.joined_archive import JoinedArchive
+from exports.media import IMAGE_UNIT
 from exports.models import ExportJob, ExportShard
 from exports.planning import ExportFailed, Plan
 from exports.reasons import sentence
@@ -44,21 +48,35 @@ log = logging.getLogger(__name__)
 
 #: How often the holder of the export looks whether a shard has come in.
 _LOOK_SECONDS = 0.02
+#: So many bytes of images, about, are a shard's worth: they pass over the disk of who writes it.
+BYTES_A_SHARD = 512 * 1024 * 1024
 
 
 # The holder of the export
 
 
-def deal(plan: Plan, *, records_a_shard: int) -> list[list[RunPlan]]:
-    """The runs in the order of the archive, in groups of about `records_a_shard` records.
+def is_large(plan: Plan) -> bool:
+    """Whether there is more than one shard's worth."""
+    return plan.records > settings.EXPORT_SHARD_RECORDS or plan.image_bytes > BYTES_A_SHARD
 
-    Images beside the records are groups of their own: on one disk, nobody writes them quicker than the holder.
+
+def deal(plan: Plan, *, images_too: bool = False) -> list[list[RunPlan]]:
+    """The runs in the order of the archive, in groups of about EXPORT_SHARD_RECORDS records.
+
+    Images beside the records are groups of their own, for the holder to write: on one disk, nobody does it quicker.
+    With `images_too` they are for everybody, and no group with images has much more than BYTES_A_SHARD of them.
     """
+    most = settings.EXPORT_SHARD_RECORDS
+    most_with_images = most
+    if images_too and plan.image_bytes:
+        most_with_images = min(most, max(1, plan.records * BYTES_A_SHARD // plan.image_bytes))
+    beside = any(run.images for run in plan.runs)
     dealt: list[list[RunPlan]] = []
-    for _, runs in groupby(plan.runs, key=lambda run: run.images):
+    for images, runs in groupby(plan.runs, key=lambda run: run.images):
+        limit = most_with_images if images or not beside else most
         group: list[RunPlan] = []
-        for run in runs:
-            if group and sum(map(len, group)) + len(run) > records_a_shard:
+        for run in _cut(runs, limit) if images and images_too else runs:
+            if group and sum(map(len, group)) + len(run) > limit:
                 dealt.append(group)
                 group = []
             group.append(run)
@@ -66,17 +84,30 @@ def deal(plan: Plan, *, records_a_shard: int) -> list[list[RunPlan]]:
     return dealt
 
 
-def write_with_others(job: ExportJob, writing: Writing, groups: list[list[RunPlan]]) -> None:
-    """Bring all `groups` of runs into the archive of `writing`. Raises `ExportFailed` when a shard cannot be had."""
+def _cut(runs: Iterable[RunPlan], records: int) -> Iterator[RunPlan]:
+    """The same images, in runs of no more than so many."""
+    for run in runs:
+        for start in range(run.start, run.stop, records):
+            yield replace(run, start=start, stop=min(start + records, run.stop))
+
+
+@contextmanager
+def written_with_others(job: ExportJob, writing: Writing, groups: list[list[RunPlan]]) -> Iterator[None]:
+    """Bring all `groups` of runs into the archive of `writing`. Raises `ExportFailed` when a shard cannot be had.
+
+    An archive that the store puts together must be complete when the block ends: then the fragments go.
+    """
     held = _Held(job, writing)
-    shards = held.ask([group for group in groups if not group[0].images])
+    alone = not isinstance(writing.sink, JoinedArchive)
+    shards = held.ask([group for group in groups if not (alone and group[0].images)])
     try:
         for group in groups:
-            if group[0].images:
+            if alone and group[0].images:
                 for run in group:
                     writing.write_run(run)
             else:
                 held.take_in(next(shards))
+        yield
     finally:
         held.dismiss()
 
@@ -125,11 +156,19 @@ class _Held:
             if not self._write_one():
                 time.sleep(_LOOK_SECONDS)
                 self._writing.watch.advance(0)
-        with storage.open_fragment(shard.fragment) as file:
-            fragments.assemble(file, self._writing.sink, self._writing.receipt)  # type: ignore[arg-type]
-        _discard(shard.fragment)
+        self._assemble(shard.fragment)
         if pk not in self._written:
-            self._writing.watch.advance(sum(run["records"] for run in shard.runs))
+            self._writing.watch.advance(sum(run["steps"] for run in shard.runs))
+
+    def _assemble(self, fragment: str) -> None:
+        archive, receipt = self._writing.sink, self._writing.receipt
+        with storage.open_fragment(fragment) as file:
+            if isinstance(archive, JoinedArchive):
+                archive.join(fragment, fragments.read_note(file), receipt)
+                return
+            assert isinstance(archive, ArchiveWriter)
+            fragments.assemble(file, archive, receipt)
+        _discard(fragment)
 
     def dismiss(self) -> None:
         """Let go of the shards of this attempt. Who still writes one loses its lease; files without a row are swept
@@ -163,8 +202,10 @@ class _Held:
         return self._job.shards.filter(export_token=self._job.lease_token)
 
     def _packed(self, run: RunPlan) -> dict[str, Any]:
-        part = self._writing.plan.parts[run.part].name
-        return {"part": part, "number": run.number, "of": run.of, "records": len(run)}
+        plan = self._writing.plan
+        steps = len(run) * plan.image_bytes // plan.records // IMAGE_UNIT if run.images else len(run)
+        packed = {"part": plan.parts[run.part].name, "number": run.number, "of": run.of, "records": len(run)}
+        return packed | {"images": run.images, "steps": steps}
 
     def _ids(self, run: RunPlan) -> array[int]:
         return self._writing.plan.parts[run.part].ids[run.start : run.stop]
@@ -187,7 +228,7 @@ def do(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
         try:
             with Source.open(shard.dataset, spec, view=View(shard.revision, shard.snapshot)) as source:
-                options = Options(spec.normalized, spec.include_images, _vocabulary(shard), Path())
+                options = Options(spec.normalized, spec.include_images, _vocabulary(shard))
                 with Lease(shard, progress) as lease:
                     _write_fragment(shard, source, options, Watch(lease, progress))
         except ViewGone:
@@ -203,8 +244,8 @@ def do(shard: ExportShard) -> None:
 def _write_fragment(shard: ExportShard, source: Source, options: Options, watch: Watch) -> None:
     """Write the runs of `shard` into a fragment, and finish the shard with it."""
     with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
-        plan = _unpacked(shard, replace(options, spool_dir=spool))
-        writer = FragmentWriter(aside)
+        plan = _unpacked(shard, options)
+        writer = FragmentWriter(aside, headed=storage.on_store() is not None)
         try:
             writing = Writing(plan, source, receipt, writer, watch)
             for run in plan.runs:
@@ -245,7 +286,7 @@ def _unpacked(shard: ExportShard, options: Options) -> Plan:
     for place, packed in enumerate(shard.runs):
         stop = start + packed["records"]
         parts.append(Part(packed["part"], ids[start:stop]))
-        runs.append(RunPlan(place, packed["number"], packed["of"], 0, packed["records"]))
+        runs.append(RunPlan(place, packed["number"], packed["of"], 0, packed["records"], packed["images"]))
         start = stop
     return Plan(len(ids), parts, runs, 0, options)
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, islice, repeat
+from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
-from django.db.models import Case, F, QuerySet, Sum, Value, When
+from django.db.models import Aggregate, Case, F, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import Collate, Now
 from isal import isal_zlib
 
@@ -36,6 +36,7 @@ from exports.stems import Clashes
 CHANGED_IMAGE = "the stored file is not the one that was uploaded"
 
 _ASSETS_A_CHUNK = 200
+_ASSETS_A_TALLY = 1000
 
 
 class Pair(NamedTuple):
@@ -148,11 +149,9 @@ class Source:
 
     def labels(self) -> tuple[str, ...]:
         """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""
-        rows = _plain_rows(Annotation.objects.filter(asset__dataset=self.dataset).order_by().values_list("labels"))
         found: set[str] = set()
-        while texts := "\n".join(text for (text,) in islice(rows, 10_000)):
-            for labels, _ in contents_module.tally_labels(texts):
-                found.update(labels)
+        for texts in self._labels_texts():
+            found.update(*contents_module.parse_many_labels(texts.split("\n")))
         return tuple(sorted(found))
 
     def image_sizes(self, ids: array[int]) -> array[int]:
@@ -206,6 +205,18 @@ class Source:
 
     def _selected(self) -> AssetQuerySet:
         return self.spec.filter.apply(Asset.objects.using("snapshot").filter(dataset=self.dataset))
+
+    def _labels_texts(self) -> Iterator[str]:
+        """The labels texts of the whole dataset, one a line, those of some assets at a time."""
+        assets = Asset.objects.using("snapshot").filter(dataset=self.dataset).order_by("pk")
+        rows = Annotation.objects.using("snapshot").filter(asset__dataset=self.dataset)
+        last: int | None = 0
+        while last is not None:
+            first, ids = last, assets.filter(pk__gt=last).values_list("pk", flat=True)
+            last = next(iter(ids[_ASSETS_A_TALLY - 1 : _ASSETS_A_TALLY]), None)
+            some = rows.filter(asset__gt=first) if last is None else rows.filter(asset__gt=first, asset__lte=last)
+            if texts := some.aggregate(texts=_Lines("labels"))["texts"]:
+                yield texts
 
     def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
         return (_AssetRow(*row) for row in asset_rows(chunk, _ASSET_COLUMNS))
@@ -328,6 +339,18 @@ class Source:
         _report_oddities(asset, receipt)
         receipt.wrote_image()
         return image
+
+
+class _Lines(Aggregate):
+    """Texts put together by the database, one a line, in any order."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(compiler, connection, template="group_concat(%(expressions)s, char(10))", **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(compiler, connection, template="string_agg(%(expressions)s, chr(10))", **context)
 
 
 class _AssetRow(NamedTuple):

@@ -18,6 +18,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.utils.text import get_valid_filename
 
 from exports import archives_in_store, archives_on_disk, job_files
+from exports.archives_in_store import StoreArchives
 from exports.job_files import JobFile
 from vi_portal.s3 import store_of
 
@@ -74,6 +75,12 @@ def open_fragment(key: str) -> BinaryIO:
     return _archives().open_fragment(key)
 
 
+def on_store() -> StoreArchives | None:
+    """The archives where they are on a store, which can put one together from fragments; None where it cannot."""
+    archives = _archives()
+    return archives if isinstance(archives, StoreArchives) else None
+
+
 def open_archive(key: str, *, size: int) -> BinaryIO:
     """The archive's bytes. Raises `OSError` where they are not there, or not `size` of them."""
     return _archives().open(key, size)
@@ -106,7 +113,7 @@ def files() -> Iterator[JobFile]:
 
 def _archives() -> Archives:
     store = store_of("archives")
-    return archives_on_disk.DiskArchives() if store is None else archives_in_store.StoreArchives(store)
+    return archives_on_disk.DiskArchives() if store is None else StoreArchives(store)
 
 
 def download_name(*, dataset: str, format_key: str, moment: datetime) -> str:

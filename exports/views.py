@@ -10,16 +10,18 @@ import uuid
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
-from exports.answers import changed, history_context, piece_or_page
+from exports.answers import changed, history_context, piece_or_page, unless_unchanged
 from exports.dispatch import repeat_export, request_export
 from exports.export_rows import may_alter
 from exports.forms import ExportForm, formats_for
+from exports.history import PACES
 from exports.models import ExportJob
 from exports.preview import count, preview
 from exports.spec import SpecError
@@ -45,10 +47,14 @@ def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
+def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The history alone, asked for again and again while a job on it is active."""
     dataset, membership = _dataset_and_membership(request, pk)
-    return render(request, "exports/_followed_history.html", history_context(dataset, membership, request.GET))
+    # What the page has is at least so old.
+    since = PACES.get(request.GET.get("pace", ""), 0.0)
+    context = history_context(dataset, membership, request.GET, within=0.8 * since)
+    response = render(request, "exports/_followed_history.html", context)
+    return unless_unchanged(request, response)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,10 +13,12 @@ from django.test import Client
 from xdist.remote import Producer
 
 from datasets.models import Dataset
+from exports.moments import moments
 from tests import cast
 from tests.e2e.portal import Portal, running_portal
 from tests.side_by_side import SideBySide, turn
 from vi_portal.accounts.models import Organization, Role, User
+from vi_portal.jobs.forecast import lookout
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,6 +54,14 @@ def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
     settings.ARCHIVE_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
     settings.SPOOL_DIR = tmp_path / "spool"  # type: ignore[attr-defined]
     settings.UPLOAD_DIR = tmp_path / "uploads"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept for a moment is none of the test before."""
+    monkeypatch.setattr(lookout, "seconds", 0.0)
+    monkeypatch.setattr(lookout, "_until", 0.0)
+    monkeypatch.setattr(moments, "_kept", {})
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = (
     ("tests/e2e/", "the portal"),
     ("tests/sdk/", "the portal"),
+    ("tests/services/s3/", "the store"),
     ("tests/services/", "the portal"),
     ("tests/frame/test_faults.py", "faults"),
     ("tests/frame/test_supervisor.py", "the supervisor"),

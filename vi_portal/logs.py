@@ -1,10 +1,10 @@
-"""The handler of the portal's logs: what opens a door is masked in every line, whoever wrote it and in any format."""
+"""The portal's logs: an event a line, on standard error; what opens a door is masked, whoever wrote the line."""
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import TextIO
+from typing import Any, TextIO
 
 _OPENS = (
     #: The signature in a download link, wherever the link stands: in a path, a query, the text of an exception.
@@ -30,3 +30,39 @@ class MaskingHandler(logging.StreamHandler[TextIO]):
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
+
+
+def configuration(form: str, level: int) -> dict[str, Any]:
+    """What Django's LOGGING wants, for lines of the form "text" or "json" from `level` upward."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {
+                "()": "vi_portal.log_context.TextFormatter",
+                "fmt": "{asctime} {levelname:<7} {name}: {message}",
+                "style": "{",
+            },
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "fmt": "{asctime}{levelname}{name}{message}",
+                "style": "{",
+                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            },
+        },
+        "filters": {"context": {"()": "vi_portal.log_context.ContextFilter"}},
+        "handlers": {
+            "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": form, "filters": ["context"]},
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "axes": {"level": "WARNING"},
+            # At lower levels these write down what they sign, and with what.
+            **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
+            # Without the handlers that Django gives it, one of which writes past ours with DEBUG.
+            "django": {"level": "INFO"},
+            # Anybody can send a wrong Host header; it is answered with 400 and is no event of ours.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+            "django.server": {"handlers": ["stderr"], "propagate": False},
+        },
+    }

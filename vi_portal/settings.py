@@ -18,6 +18,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, ValidationError, validate
 
+from vi_portal import logs
+
 # Lets Django's generic classes be written with their type: ModelAdmin[Dataset], FormView[ExportForm] ...
 django_stubs_ext.monkeypatch()
 
@@ -85,6 +87,8 @@ try:
     JOB_LEASE_SECONDS = env.float("JOB_LEASE_SECONDS", 30, validate=validate.Range(min=1))
     JOB_GRACE_SECONDS = env.float("JOB_GRACE_SECONDS", 15, validate=validate.Range(min=0.5))
     JOB_SWEEP_SECONDS = env.float("JOB_SWEEP_SECONDS", 5, validate=validate.Range(min=0.1))
+    # After a failure of the file store; twice as long after the second.
+    JOB_PAUSE_SECONDS = env.float("JOB_PAUSE_SECONDS", 15, validate=validate.Range(min=0))
     JOB_MAX_ATTEMPTS = env.int("JOB_MAX_ATTEMPTS", 3, validate=validate.Range(min=1))
 
     # Files on an S3-compatible store, for several machines; with no bucket, under DATA_DIR
@@ -111,11 +115,10 @@ try:
     UPLOAD_QUIET_SECONDS = env.float("UPLOAD_QUIET_SECONDS", 600, validate=validate.Range(min=1))
 
     # The worker
-    # How many jobs the worker of `manage.py serve` does at once, each in a process of its own.
+    # How many jobs a worker does at once, each in a process of its own.
     WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", 2, validate=validate.Range(min=1, max=64))
     DRAIN_SECONDS = env.float("DRAIN_SECONDS", 120, validate=validate.Range(min=0))
     TENSORFLOW_WARM_UP = env.bool("TENSORFLOW_WARM_UP", True)
-    CELERY_TASK_ACKS_LATE = env.bool("CELERY_ACKS_LATE", True)
 
     # Metrics: what Prometheus shows to read them; empty for this machine alone.
     METRICS_TOKEN = env.str("METRICS_TOKEN", "")
@@ -326,6 +329,8 @@ USE_THOUSAND_SEPARATOR = True
 # Background jobs: the rows are the truth, a message only wakes a worker up.
 
 CELERY_TASK_IGNORE_RESULT = True
+# Acknowledged when it was answered, so that a worker which is busy holds no bell that another could answer.
+CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 1,
@@ -333,6 +338,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "interval_step": 0.2,
     "interval_max": 0.2,
 }
+CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Its connection is what notices a Redis that restarted. Files have no such trouble, and would keep the messages
 # to every worker there ever was.
@@ -341,6 +347,9 @@ CELERY_WORKER_LOST_WAIT = 2
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# RabbitMQ closes the channel when a bell is not acknowledged within its `consumer_timeout`. The worker listens anew;
+# what it is at goes on.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
 if CELERY_BROKER_URL.startswith("files://"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -368,35 +377,4 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "vi_portal.error_reports.AlwaysCareful"
 
 # Logs: one line an event on standard error.
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {
-            "()": "vi_portal.log_context.TextFormatter",
-            "fmt": "{asctime} {levelname:<7} {name}: {message}",
-            "style": "{",
-        },
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "fmt": "{asctime}{levelname}{name}{message}",
-            "style": "{",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        },
-    },
-    "filters": {"context": {"()": "vi_portal.log_context.ContextFilter"}},
-    "handlers": {
-        "stderr": {"class": "vi_portal.logs.MaskingHandler", "formatter": LOG_FORMAT, "filters": ["context"]},
-    },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "axes": {"level": "WARNING"},
-        # At lower levels these write down what they sign, and with what.
-        **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "s3transfer", "urllib3")},
-        # Without the handlers that Django gives it, one of which writes past ours with DEBUG.
-        "django": {"level": "INFO"},
-        # Anybody can send a wrong Host header; it is answered with 400 and is no event of ours.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "django.server": {"handlers": ["stderr"], "propagate": False},
-    },
-}
+LOGGING = logs.configuration(LOG_FORMAT, LOG_LEVEL)

@@ -48,8 +48,7 @@ class CannotStart(Exception):
 
 def worker_command(name: str) -> list[str]:
     """The module and arguments of a worker: a process that takes messages and sweeps, and those that do the jobs."""
-    slots = str(settings.WORKER_CONCURRENCY)
-    pool = ["--pool", "prefork", "--concurrency", slots, "--without-gossip", "--without-mingle"]
+    pool = ["--pool", "prefork", "--without-gossip", "--without-mingle"]
     return ["celery", "--quiet", "--app", "vi_portal", "worker", *pool, "--hostname", name]
 
 

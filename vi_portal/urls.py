@@ -6,6 +6,7 @@ from vi_portal.health import healthz
 from vi_portal.metrics import metrics
 
 handler400 = "vi_portal.bad_requests.bad_request"
+handler500 = "vi_portal.outages.server_error"
 
 urlpatterns = [
     path("", include("datasets.urls")),

@@ -22,6 +22,7 @@ from datasets.imports.placement import Place, Placed, Placement
 from datasets.imports.readers import read_record
 from datasets.imports.records import Record, RecordAnnotation
 from datasets.models import Annotation, Asset, Dataset, DatasetType, NewAnnotation
+from vi_portal.giving_way import GivingWay
 from vi_portal.jobs.progress import Progress
 
 #: An annotation is known again by its asset and its id.
@@ -84,6 +85,7 @@ class AnnotationImport:
         """Import the lines of `files`, in order."""
         batch: list[tuple[Place, Record]] = []
         weight = size = 0
+        giving_way = GivingWay()
         for place, line in self._lines(files):
             size += line.size
             if record := self._read(place, line):
@@ -92,6 +94,7 @@ class AnnotationImport:
             if weight >= _BATCH_ANNOTATIONS or size >= _BATCH_BYTES:
                 self._store(batch)
                 self._progress.advance(size)
+                giving_way.between()
                 batch, weight, size = [], 0, 0
         self._store(batch)
         self._progress.advance(size)

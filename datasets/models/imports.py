@@ -23,6 +23,9 @@ from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
 from vi_portal.s3 import is_due, store_of
 
+#: So long the row of a session without a job answers its client's questions.
+ABANDONED_DAYS = 30
+
 
 class Policy(models.TextChoices):
     """What follows from a line, a file or an overwriting that the sender may not have meant."""
@@ -139,6 +142,7 @@ class ImportJob(Job):
         IngestionSession.settle_abandoned()
         removal.purge_deleted()
         _discard_read_files()
+        _forget_abandoned()
 
 
 def _discard_read_files() -> None:
@@ -158,6 +162,13 @@ def _discard_read_files() -> None:
     found = [file.name for file in store.listing()]
     needed = _sessions_to_keep(list({name.partition("/")[0] for name in found}))
     store.delete_all(name for name in found if name.partition("/")[0] not in needed)
+
+
+def _forget_abandoned() -> None:
+    """Delete the rows of sessions that never came to a job, long after their client could still ask for them."""
+    long_ago = Now() - timedelta(days=ABANDONED_DAYS)
+    abandoned = ImportSession.objects.filter(job=None, upload_before__lt=long_ago).order_by("upload_before")
+    ImportSession.objects.filter(pk__in=list(abandoned.values_list("pk", flat=True)[:100])).delete()
 
 
 def _sessions_to_keep(names: list[str]) -> set[str]:

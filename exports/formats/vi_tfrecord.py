@@ -1,43 +1,44 @@
 """TFRecord: one `tf.train.Example` an asset, in shards of bounded size, with what it takes to read them.
 
-TensorFlow writes the shards and is loaded for that alone: companions and preview do without it.
+The Examples are TensorFlow's, which is loaded for them alone: companions and preview do without it. The frame around
+each is put here, for its own writer knows only files, and what it writes goes on into the archive.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
+import struct
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
+
+import google_crc32c
 
 from exports.formats import vi_tfrecord_features
 from exports.formats.vi_tfrecord_features import FEATURES
 from exports.records import Chunk, Member, Options, Record, Run
 
-_READ = 1024 * 1024
+_CHUNK = 1024 * 1024
 _REFILLED = 1024 * 1024
 _LIST_OF = {"string": "bytes_list", "int64": "int64_list", "float32": "float_list"}
 _LISTS = {feature.name: _LIST_OF[feature.dtype] for feature in FEATURES}
 
+_IMAGE = "image/encoded"
+_LENGTH = struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+
 
 def encode(run: Run, options: Options) -> Iterator[Member]:
-    """The shard `annotations-00000-of-000NN.tfrecord` of this run, maybe empty.
-
-    It is spooled in a folder under `options.spool_dir` that goes when the generator ends, however it ends.
-    """
-    numbers = vi_tfrecord_features.number_labels(options.labels)
-    options.spool_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="tfrecord-", dir=options.spool_dir) as folder:
-        spool = Path(folder) / "shard"
-        with _as_os_errors():
-            _write(spool, run.records, numbers)
-        name = run.path(f"annotations-{run.number:05}-of-{run.of:05}.tfrecord")
-        yield Member(name, _read(spool), compressed=not options.include_images)
+    """The shard `annotations-00000-of-000NN.tfrecord` of this run, maybe empty."""
+    name = run.path(f"annotations-{run.number:05}-of-{run.of:05}.tfrecord")
+    frames = _frames(_examples(run.records, vi_tfrecord_features.number_labels(options.labels)))
+    if options.include_images:
+        yield Member(name, frames, compressed=False)
+    else:
+        yield Member(name, _even(frames))
 
 
 def companions(options: Options) -> Iterator[Member]:
@@ -66,46 +67,101 @@ def load_tensorflow() -> Any:
     return tensorflow
 
 
-def _write(path: Path, records: Iterable[Record], numbers: Mapping[str, int]) -> None:
-    tf = load_tensorflow()
-    lists: dict[str, Any] = {}
-    spent = 0
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in records:
-            columns = vi_tfrecord_features.columns(record, numbers)
-            # Filling an Example again takes half as long as a new one, but it keeps the memory of all it ever held.
-            if spent >= _REFILLED or columns.keys() != lists.keys():
-                example = tf.train.Example()
-                lists = {name: _empty_list(example, name) for name in columns}
-                spent = 0
-            for name, values in lists.items():
-                values[:] = columns[name]
-            serialized = example.SerializeToString(deterministic=True)
-            writer.write(serialized)
-            spent += len(serialized)
+def _examples(records: Iterable[Record], numbers: Mapping[str, int]) -> Iterator[Sequence[bytes]]:
+    """The Example of each record, serialized, in pieces."""
+    features, rest = _Features(), _Features()
+    for record in records:
+        columns = vi_tfrecord_features.columns(record, numbers)
+        if record.image is None:
+            pieces = [features.serialize(columns)]
+        else:
+            # Copied into the message and out of it again, the image would take longer than all the rest. What is
+            # before it and what is after it, in the order of their names, are the same bytes apart as in one message.
+            before = {name: column for name, column in columns.items() if name < _IMAGE}
+            after = {name: column for name, column in columns.items() if name > _IMAGE}
+            pieces = [
+                features.serialize(before) + _image_head(len(record.image)),
+                record.image,
+                rest.serialize(after),
+            ]
+        yield [_field(1, sum(map(len, pieces))), *pieces]
 
 
-@contextmanager
-def _as_os_errors() -> Iterator[None]:
-    """TensorFlow has a name of its own for a full disk."""
-    try:
-        yield
-    except load_tensorflow().errors.ResourceExhaustedError as error:
-        for number in (errno.ENOSPC, errno.EDQUOT):
-            if os.strerror(number) in str(error):
-                raise OSError(number, os.strerror(number)) from error
-        raise
+class _Features:
+    """A `tf.train.Features` that is filled again and again."""
+
+    def __init__(self) -> None:
+        self._new = load_tensorflow().train.Features
+        self._features: Any = None
+        self._lists: dict[str, Any] = {}
+        self._spent = 0
+
+    def serialize(self, columns: vi_tfrecord_features.Columns) -> bytes:
+        """The bytes of `columns`, in the order of their names."""
+        # Filling it again takes half as long as a new one, but it keeps the memory of all it ever held.
+        if self._spent >= _REFILLED or columns.keys() != self._lists.keys():
+            self._features = self._new()
+            self._lists = {name: _empty_list(self._features, name) for name in columns}
+            self._spent = 0
+        for name, values in self._lists.items():
+            values[:] = columns[name]
+        serialized: bytes = self._features.SerializeToString(deterministic=True)
+        self._spent += len(serialized)
+        return serialized
 
 
-def _empty_list(example: Any, name: str) -> Any:
+def _empty_list(features: Any, name: str) -> Any:
     """The values of the feature `name`, there from now on even when empty."""
-    typed = getattr(example.features.feature[name], _LISTS[name])
+    typed = getattr(features.feature[name], _LISTS[name])
     typed.SetInParent()
     return typed.value
 
 
-def _read(path: Path) -> Iterator[Chunk]:
-    buffer = memoryview(bytearray(_READ))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            yield buffer[:count]
+def _image_head(size: int) -> bytes:
+    """What comes before an image of `size` bytes in a `tf.train.Features`: the beginnings of all that it is in."""
+    value = _field(1, size)  # of a BytesList
+    kind = _field(1, len(value) + size)  # of a Feature
+    name = _IMAGE.encode()
+    entry = _field(1, len(name)) + name + _field(2, len(kind) + len(value) + size)
+    return _field(1, len(entry) + len(kind) + len(value) + size) + entry + kind + value
+
+
+def _field(number: int, size: int) -> bytes:
+    """What begins a field of `size` bytes in a message of protobuf: its number and kind, and the size as a varint."""
+    head = bytearray([number << 3 | 2])
+    while size > 0x7F:
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    head.append(size)
+    return bytes(head)
+
+
+def _frames(examples: Iterable[Sequence[bytes]]) -> Iterator[bytes]:
+    """Around each of `examples`: its length and the checksum of that, its own checksum."""
+    for pieces in examples:
+        length = _LENGTH.pack(sum(map(len, pieces)))
+        yield length + _masked(google_crc32c.value(length))
+        yield from pieces
+        yield _masked(reduce(google_crc32c.extend, pieces, 0))
+
+
+def _even(pieces: Iterable[bytes]) -> Iterator[Chunk]:
+    """The same bytes in chunks of one size but for the last: what deflate makes of them depends on that."""
+    pending: list[Chunk] = []
+    size = 0
+    for piece in pieces:
+        pending.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            joined = memoryview(b"".join(pending))
+            size %= _CHUNK
+            whole = len(joined) - size
+            yield from (joined[start : start + _CHUNK] for start in range(0, whole, _CHUNK))
+            pending = [joined[whole:]]
+    if size:
+        yield b"".join(pending)
+
+
+def _masked(crc: int) -> bytes:
+    """A CRC-32C, turned and moved as the format has it, so that a checksum of checksums is one still."""
+    return _CRC.pack(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

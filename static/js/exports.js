@@ -67,6 +67,11 @@ htmx.defineExtension("morph", {
   },
 });
 
+/* Nobody looks at a page in the background: its history waits until somebody does. */
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.target.id === "job-history") event.preventDefault();
+});
+
 /* A dialog that did its work closes; the focus goes back to where it came from. */
 document.addEventListener("exports:done", () => {
   document.querySelectorAll("dialog:modal").forEach((dialog) => dialog.close());

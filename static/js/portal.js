@@ -56,7 +56,9 @@ function say(text) {
 /* A request that got no answer, or a wrong one, is told; the page stays as it is. */
 
 function complain(text) {
-  document.querySelectorAll(".notice-floating").forEach((old) => old.remove());
+  const shown = [...document.querySelectorAll(".notice-floating")];
+  if (shown.some((old) => old.textContent === text)) return; // a page that asks every second would say it every second
+  shown.forEach((old) => old.remove());
   const notice = document.createElement("p");
   notice.className = "notice notice-error notice-floating";
   notice.setAttribute("role", "alert");
@@ -66,8 +68,11 @@ function complain(text) {
 }
 
 document.addEventListener("htmx:sendError", () => complain("The portal does not answer. Check your connection; the page tries again when you do."));
-document.addEventListener("htmx:responseError", (event) =>
-  complain(`The portal answered with an error (${event.detail.xhr.status}). Reload the page and try again.`));
+document.addEventListener("htmx:responseError", (event) => {
+  const { status } = event.detail.xhr;
+  if (status === 503) complain("The portal cannot answer just now. Nothing is lost; try again in a moment.");
+  else complain(`The portal answered with an error (${status}). Reload the page and try again.`);
+});
 
 /* One asset: pointing at a phrase lights up its boxes and dims the others, and the reverse. A click keeps it lit. */
 

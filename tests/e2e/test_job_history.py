@@ -126,3 +126,28 @@ def test_the_checksum_is_copied_beside_the_download(page: Page, portal: Portal, 
     page.locator(f"#job-{job}").get_by_role("button", name="Copy the SHA-256").click()
     expect(page.locator("#announcement")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == sha256
+
+
+#: Resolves when the history would have asked for itself again.
+DUE = """() => new Promise((due) => document.addEventListener("htmx:beforeRequest", function heard({ target }) {
+    if (target.id !== "job-history") return;
+    document.removeEventListener("htmx:beforeRequest", heard);
+    setTimeout(due);
+}))"""
+
+
+def test_a_page_in_the_background_does_not_ask(page: Page, portal: Portal, annotations_page: str) -> None:
+    job = shell(portal, "print(jobs.make_running(Dataset.objects.get(name='BCCD')).pk)")
+    page.goto(annotations_page)
+    row = page.locator(f"#job-{job}")
+    expect(row).to_contain_text("43%")
+    asked: list[str] = []
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.evaluate(DUE)  # what was under way when it went there is over by the next time
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate(DUE)
+    assert asked == []
+    page.evaluate("delete document.hidden")
+    shell(portal, f"ExportJob.objects.filter(pk='{job}').update(percent=61)")
+    expect(row).to_contain_text("61%")
+    shell(portal, f"ExportJob.objects.filter(pk='{job}').delete()")

@@ -177,13 +177,12 @@ def test_a_long_record_is_shortened(acme: Organization) -> None:
 def test_the_web_process_loads_no_tensorflow_for_a_preview() -> None:
     script = """
 import sys
-from pathlib import Path
 from datasets.contents import Vqa, Interaction
 from exports.records import AnnotationRecord, Options, Record
 from exports.registry import FORMATS
 contents = Vqa([Interaction(1, "Is it open?", "No")])
 record = Record("1", "a.jpg", "a.jpg", 10, 10, "", (AnnotationRecord("1", None, contents),))
-assert "Is it open?" in FORMATS["ViTfrecord"].preview(record, Options(False, False, ("No",), Path("/nowhere")))
+assert "Is it open?" in FORMATS["ViTfrecord"].preview(record, Options(False, False, ("No",)))
 assert "tensorflow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from datasets.contents import Contents
@@ -32,7 +30,7 @@ def test_a_format_is_listed_under_its_key(entry: Format) -> None:
 
 
 @every_format
-def test_a_preview_shows_the_record_of_each_type_the_format_holds(entry: Format, tmp_path: Path) -> None:
+def test_a_preview_shows_the_record_of_each_type_the_format_holds(entry: Format) -> None:
     contents: dict[str, Contents] = {
         "phrase-grounding": cast.grounding(),
         "vqa": cast.qa(),
@@ -43,6 +41,6 @@ def test_a_preview_shows_the_record_of_each_type_the_format_holds(entry: Format,
         annotation = AnnotationRecord("a1", None, contents[kind])
         texts = dump_annotations([annotation]), (annotation,)
         record = Record("asset-1", "line_07.jpg", "line_07.jpg", 1000, 800, *texts)
-        text = entry.preview(record, Options(False, False, ("red valve", "No"), tmp_path))
+        text = entry.preview(record, Options(False, False, ("red valve", "No")))
         assert "line_07.jpg" in text
         assert words[kind] in text

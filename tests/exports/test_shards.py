@@ -159,7 +159,7 @@ def test_others_can_write_all_of_it(pumps: Dataset, monkeypatch: pytest.MonkeyPa
 
 def test_a_single_worker_makes_no_shards(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in("test")
-    monkeypatch.setattr(shards, "write_with_others", None)
+    monkeypatch.setattr(shards, "written_with_others", None)
     assert export(pumps).state == State.FINISHED
 
 

@@ -166,7 +166,7 @@ def test_an_export_with_htmx_answers_with_the_new_row(as_ana: Client, valves: Da
     assert "exports:done" in response.headers["HX-Trigger"]
     assert f'id="job-{job.pk}"' in page
     assert "In Progress" in page
-    assert 'hx-trigger="every 1s"' in page
+    assert 'hx-trigger="every 300ms"' in page
     assert "<html" not in page
 
 

@@ -9,12 +9,12 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from tests.faults.strikes import REASONS, TOO_OFTEN, Round, Strike, deck, left_out
+from tests.faults.deck import KILLS, REASONS, deck, left_out
+from tests.faults.strikes import Round, Strike
 from tests.faults.team import Team, wait_until
 from tests.faults.world import World, all_over, clear, jobs, untidy
 from vi_portal.jobs.models import State
@@ -26,7 +26,8 @@ class Tally:
 
     rounds: int = 0
     kills: int = 0
-    kills_at_work: int = 0
+    worker_kills: int = 0
+    under_kills: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     attempts: Counter[int] = field(default_factory=Counter)
     failures: list[int] = field(default_factory=list)
@@ -34,37 +35,59 @@ class Tally:
     stopped: bool = False
 
 
-def run(team: Team, world: World, *, seed: int, numbers: Iterable[int], names: list[str]) -> Tally:
-    """Run the rounds `numbers`, with the faults in `names` alone if there are any."""
-    tally, strikes = Tally(), deck(team)
-    if names:
-        strikes = list(dict.fromkeys(strike for strike in strikes if strike.__name__ in names))
-    assert strikes, f"None of these faults can be here: {', '.join(names)}"
+@dataclass(frozen=True)
+class Plan:
+    """Which rounds are run: `rounds` of them, with the faults in `names` alone if there are any, then more of what
+    kills workers until `worker_kills` were killed at work. Or `only` the one of this number."""
+
+    seed: int
+    rounds: int
+    names: tuple[str, ...] = ()
+    worker_kills: int = 0
+    only: int | None = None
+
+    def goes_on(self, number: int, tally: Tally) -> bool:
+        if self.only is not None:
+            return number == self.only
+        return number < self.rounds or tally.worker_kills < self.worker_kills
+
+    def strike(self, team: Team, number: int) -> Strike:
+        """Each fault comes once before any comes again."""
+        strikes = deck(team) if number < self.rounds else KILLS
+        if self.names:
+            strikes = list(dict.fromkeys(strike for strike in deck(team) if strike.__name__ in self.names))
+        assert strikes, f"None of these faults can be here: {', '.join(self.names)}"
+        turn, place = divmod(number, len(strikes))
+        return random.Random(f"{self.seed} {turn}").sample(strikes, len(strikes))[place]
+
+    def again(self, team: Team, number: int) -> str:
+        """The command that repeats the round."""
+        more = "".join(f" --fault {name}" for name in self.names)
+        arguments = f"--setup {team.setup.name} --seed {self.seed} --rounds {self.rounds} --round {number}{more}"
+        return f"make test-faults ARGS='{arguments}'"
+
+
+def run(team: Team, world: World, plan: Plan) -> Tally:
+    """Run what is planned; the first round that fails is the last."""
+    tally = Tally()
     for reason in left_out(team):
         print(f"  left out  {reason}")
     for kind in world.kinds:
         world.learn(team, kind)
         print(f"  {kind.name}: {kind.before:.2f} s to the first byte, {kind.writing:.2f} s to the end", flush=True)
-    for number in numbers:
-        try:
-            _round(team, world, _strike(strikes, seed, number), seed=seed, number=number, tally=tally)
-        except KeyboardInterrupt:
-            print("stopped")
-            tally.stopped = True
-            break
-        if tally.failures:
-            break  # what is left of a portal that failed says nothing about the next round
+    number = plan.only or 0
+    try:
+        while plan.goes_on(number, tally) and not tally.failures:  # one that failed says nothing about the next
+            _round(team, world, plan, number=number, tally=tally)
+            number += 1
+    except KeyboardInterrupt:
+        print("stopped")
+        tally.stopped = True
     return tally
 
 
-def _strike(strikes: list[Strike], seed: int, number: int) -> Strike:
-    """Each fault comes once before any comes again."""
-    turn, place = divmod(number, len(strikes))
-    return random.Random(f"{seed} {turn}").sample(strikes, len(strikes))[place]
-
-
-def _round(team: Team, world: World, strike: Strike, *, seed: int, number: int, tally: Tally) -> None:
-    rng = random.Random(f"{seed} {team.setup.name} {number}")
+def _round(team: Team, world: World, plan: Plan, *, number: int, tally: Tally) -> None:
+    strike, rng = plan.strike(team, number), random.Random(f"{plan.seed} {team.setup.name} {number}")
     of_each = groupby(world.kinds, key=lambda kind: kind.format)
     one, other = (rng.choice(list(kinds)) for _, kinds in of_each)
     # One alone is shared out among the workers; of two, each has its own.
@@ -72,7 +95,7 @@ def _round(team: Team, world: World, strike: Strike, *, seed: int, number: int, 
     began = time.monotonic()
     print(f"  {number:4}  {strike.__name__:48}", end="", flush=True)
     try:
-        wait_until(team.is_whole, what="the portal is whole before the round")
+        team.make_whole()
         strike(told)
         _look(team, world, strike, asked=told.asked, tally=tally)
     except Exception:
@@ -83,7 +106,7 @@ def _round(team: Team, world: World, strike: Strike, *, seed: int, number: int, 
             print(f"    {job.format} {job.pk}: {job.state}, attempt {job.attempts}, {job.worker}, {job.failure}")
         print(f"    Left: {untidy(team)}. Struck: {'; '.join(told.struck) or 'at once'}.")
         print(f"    Its log: {_kept_log(team, number)}")
-        print(f"    Again: make test-faults ARGS='--setup {team.setup.name} --seed {seed} --round {number}'")
+        print(f"    Again: {plan.again(team, number)}")
     else:
         ended = ", ".join(f"{job.status.lower()} at attempt {job.attempts}" for job in jobs())
         print(f"{time.monotonic() - began:6.1f} s  {ended}", flush=True)
@@ -92,7 +115,8 @@ def _round(team: Team, world: World, strike: Strike, *, seed: int, number: int, 
         sys.stdout.flush()
         tally.rounds += 1
         tally.kills += told.kills
-        tally.kills_at_work += told.kills_at_work
+        tally.worker_kills += told.worker_kills
+        tally.under_kills += told.under_kills
 
 
 def _kept_log(team: Team, number: int) -> Path:
@@ -105,12 +129,14 @@ def _look(team: Team, world: World, strike: Strike, *, asked: int, tally: Tally)
     """Every export is finished once and verifies, or failed for the reason of this fault; and nothing is left."""
     wait_until(lambda: all_over(asked), what="every export is over")
     wait_until(lambda: not untidy(team), what="nothing is left but the archives of finished exports")
-    for job in jobs():
+    over = jobs()
+    assert len(over) == asked, f"{asked} exports were asked for, and {len(over)} are there."
+    for job in over:
         tally.attempts[job.attempts] += 1
         tally.ended[f"{job.format} {job.status.lower()}"] += 1
         if job.state == State.FINISHED:
             world.check(team, job)
         else:
-            allowed = [TOO_OFTEN, *filter(None, [REASONS.get(strike)])]
-            assert any(job.failure.startswith(reason) for reason in allowed), f"It failed: {job.failure!r}"
+            assert strike in REASONS, f"It failed, and of this fault none may: {job.failure!r}"
+            assert job.failure.startswith(REASONS[strike]), f"It failed: {job.failure!r}"
             assert not job.archive

@@ -13,17 +13,20 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from celery import current_app
 from django.conf import settings
 
 from exports.models import ExportJob, ExportShard
-from tests.faults.team import Team, wait_until, wrong_clocks
+from tests.faults.team import Team, wait_until
 from tests.faults.world import Kind, World, jobs, seen
+from tests.frame import portal
 from tests.services.servers import RabbitMQ
 from vi_portal.jobs.models import ACTIVE, State
 
@@ -38,9 +41,11 @@ class Round:
     kinds: tuple[Kind, ...]
     struck: list[str] = field(default_factory=list)
     asked: int = 0
+    #: Processes of any program that were killed.
     kills: int = 0
-    #: Kills that hit while an export was under way.
-    kills_at_work: int = 0
+    #: Processes of workers that were killed while an export was under way; the formats that were, at each.
+    worker_kills: int = 0
+    under_kills: Counter[str] = field(default_factory=Counter)
 
     def ask(self) -> None:
         for kind in self.kinds:
@@ -64,12 +69,20 @@ class Round:
         return self.random.choice(holders or sorted(alive) or [""])
 
     def kill(self, *pids: int) -> None:
-        at_work = bool(under_way())
+        formats = {job.format for job in under_way()}
+        of_workers = {pid for pids in self.team.workers().values() for pid in pids} if formats else set()
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 self.kills += 1
-                self.kills_at_work += at_work
+                if pid in of_workers:
+                    self.worker_kills += 1
+                    self.under_kills.update(formats)
+
+    def kill_of(self, worker: str) -> None:
+        """One of its processes: the one that takes messages, or one that does jobs."""
+        pids = self.team.workers().get(worker, [])
+        self.kill(*self.random.sample(pids[:1] + pids[1:2], min(len(pids), 1)))
 
 
 Strike = Callable[[Round], None]
@@ -133,16 +146,21 @@ def every_attempt_is_killed(told: Round) -> None:
 
 
 def a_worker_sleeps_past_its_lease(told: Round) -> None:
+    """Alone, and not with SQLite's one lock in its hands: that is `the_database_is_locked`."""
     told.ask()
     told.wait_for_a_moment()
-    name = told.pick_worker()
-    held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
-    pids = told.team.workers().get(name, [])
-    _send(signal.SIGSTOP, pids)
-    try:
-        wait_until(lambda: _all_moved_on(held), what="another worker takes the exports of one that sleeps")
-    finally:
-        _send(signal.SIGCONT, pids)
+    while under_way():
+        name = told.pick_worker()
+        pids = told.team.workers().get(name, [])
+        try:
+            portal.pause(pids)
+            held = {job.pk: job.lease_token for job in under_way() if job.worker == name and job.lease_token}
+            wait_until(partial(_all_moved_on, held), what="another worker takes the exports of one that sleeps")
+        finally:
+            portal.resume(pids)
+        if held:
+            told.struck.append(f"{len(held)} exports held")
+            return
 
 
 def a_clock_is_wrong(told: Round) -> None:
@@ -195,6 +213,20 @@ def the_web_server_dies_before_it_rings(told: Round) -> None:
     wait_until(lambda: told.team.web(), what="the web server is started again")
 
 
+def the_broker_gives_up_on_messages(told: Round) -> None:
+    """RabbitMQ closes the channel of who acknowledges too late for it; exports go on, and no worker is lost."""
+    broker = told.team.broker
+    assert isinstance(broker, RabbitMQ)
+    before = told.team.workers()
+    with _impatient(broker):
+        wait_until(told.team.is_whole, what="the workers hear the broker again")
+        told.ask()
+        wait_until(lambda: not under_way(), what="the exports are over")
+        assert "delivery acknowledgement on channel" in broker.log.read_text(), "It was patient after all."
+    assert told.team.workers() == before, "A worker ended, or one of its processes."
+    assert [job.attempts for job in jobs()] == [1] * told.asked
+
+
 def each_message_is_delivered_three_times(told: Round) -> None:
     over = threading.Event()
 
@@ -220,14 +252,21 @@ def each_message_is_delivered_three_times(told: Round) -> None:
 # What it all stands on
 
 
-def the_database_is_stopped(told: Round) -> None:
+def the_database_is_killed(told: Round) -> None:
+    """Whoever reads meanwhile is told so calmly, and nobody needs to be started again for it."""
     database = told.team.database
     assert database is not None
+    before = told.team.web(), told.team.workers()
     told.ask()
     told.wait_for_a_moment()
-    database.stop_at_once()
-    time.sleep(told.random.random() * 4)
-    database.start()
+    with _readers(told) as statuses:
+        told.random.choice((database.kill, database.stop_at_once))()
+        time.sleep(0.5 + told.random.random() * 4)
+        database.start()
+        statuses.clear()
+        wait_until(lambda: statuses[200] > 20, what="pages are answered again")
+    wait_until(lambda: not under_way(), what="the exports are over")
+    assert (told.team.web(), told.team.workers()) == before, "A program ended."
 
 
 def the_database_is_locked(told: Round) -> None:
@@ -235,8 +274,10 @@ def the_database_is_locked(told: Round) -> None:
     told.wait_for_a_moment()
     with sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=20, isolation_level=None) as held:
         held.execute("BEGIN IMMEDIATE")
-        time.sleep(told.random.choice((1.0, 3.0, 6.0, 22.0)))
+        with _readers(told) as statuses:
+            time.sleep(told.random.choice((1.0, 3.0, 6.0, 22.0)))
         held.execute("ROLLBACK")
+        assert statuses[200], "Nobody could read."
     held.close()
 
 
@@ -257,54 +298,6 @@ def the_whole_portal_is_killed(told: Round) -> None:
     told.ask()
     told.wait_for_a_moment()
     told.kill(*told.team.supervisor(), *told.team.web())
-
-
-# Which of them can be where
-
-_KILLS: list[Strike] = [
-    the_worker_is_killed,
-    the_process_that_does_the_job_is_killed,
-    the_worker_is_killed,
-    the_process_that_does_the_job_is_killed,
-    a_machine_with_a_worker_is_lost,
-    both_workers_are_lost,
-    every_attempt_is_killed,
-    a_worker_sleeps_past_its_lease,
-]
-
-
-def deck(team: Team) -> list[Strike]:
-    """The faults this portal can have, as often as they should come."""
-    strikes = [
-        *_KILLS,
-        the_broker_loses_everything,
-        the_broker_is_away_when_exports_are_asked_for,
-        the_web_server_dies_before_it_rings,
-        each_message_is_delivered_three_times,
-    ]
-    strikes += [the_database_is_stopped] if team.database else [the_database_is_locked, the_whole_portal_is_killed]
-    if team.has_own_disk:
-        strikes.append(the_disk_is_full)
-    if team.broker:
-        strikes.append(the_broker_hangs_when_exports_are_asked_for)
-    if team.database and wrong_clocks():  # on one machine there is one clock
-        strikes.append(a_clock_is_wrong)
-    return strikes
-
-
-def left_out(team: Team) -> list[str]:
-    """What cannot be tried here, and why."""
-    reasons = []
-    if not team.has_own_disk:
-        reasons.append("the_disk_is_full: only root may mount a small disk.")
-    if team.database and not wrong_clocks():
-        reasons.append("a_clock_is_wrong: there is no libfaketime; on Debian: apt-get install faketime")
-    return reasons
-
-
-#: The reasons an export may fail for, by the fault; by any, that its workers died too often.
-REASONS: dict[Strike, str] = {the_disk_is_full: "The disk is full"}
-TOO_OFTEN = "The worker stopped unexpectedly 5 times."
 
 
 # The parts
@@ -353,6 +346,44 @@ def _broker_mute(told: Round) -> Iterator[None]:
         broker.start()
 
 
+@contextmanager
+def _readers(told: Round) -> Iterator[Counter[int]]:
+    """Somebody looks at the history and a program at its exports, all the time; how often each status was the answer.
+
+    Only 200 and 503 may be.
+    """
+    statuses, wrong, over = Counter[int](), Counter[int](), threading.Event()
+
+    def read() -> None:
+        while not over.wait(0.02):
+            for status in told.world.look(told.team):
+                statuses[status] += 1
+                wrong[status] += status not in (200, 503)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        thread.join()
+    assert not wrong.total(), f"Answers beside 200 and 503: {+wrong}."
+
+
+@contextmanager
+def _impatient(broker: RabbitMQ) -> Iterator[None]:
+    """The broker waits a moment for a message to be acknowledged, instead of half an hour."""
+    broker.stop()
+    broker.configure(consumer_timeout=300)
+    broker.start()
+    try:
+        yield
+    finally:
+        broker.stop()
+        broker.configure()
+        broker.start()
+
+
 def _to_be_done() -> list[tuple[str, str]]:
     """Every message that could be under way: the task and the id."""
     exports = ExportJob.objects.filter(state__in=ACTIVE).values_list("pk", flat=True)
@@ -363,12 +394,6 @@ def _to_be_done() -> list[tuple[str, str]]:
 
 def _folder(name: str = "data_folder_in") -> Path:
     return Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS[name])
-
-
-def _send(number: signal.Signals, pids: list[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
 
 
 def _all_moved_on(held: dict[uuid.UUID, uuid.UUID]) -> bool:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 import httpx
 
+from tests.faults.store import Store
 from tests.services.servers import Postgres, RabbitMQ, Redis, Server, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -25,10 +27,13 @@ Answer = TypeVar("Answer")
 
 #: So large is the disk of the archives, where there is one of their own.
 DISK_MEGABYTES = 64
+#: So many jobs each worker does at once, in as many processes.
+SLOTS = 2
 #: So long something may take on a machine that has much else to do; nothing here is promised to be quick.
 PATIENCE_SECONDS = 180.0
 #: How soon a program that died is started again.
 _PAUSE_SECONDS = 0.2
+_SUPERVISOR_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Setup:
     name: str
     database: type[Postgres] | None = None
     broker: type[Redis] | type[RabbitMQ] | None = None
+    #: Its files are in a bucket.
+    bucket: bool = False
 
 
 SETUPS = {
@@ -46,6 +53,7 @@ SETUPS = {
         Setup("embedded"),
         Setup("redis", Postgres, Redis),
         Setup("rabbitmq", Postgres, RabbitMQ),
+        Setup("store", Postgres, Redis, bucket=True),
     )
 }
 
@@ -92,6 +100,7 @@ class Team:
         self.archives, self.spools = folder / "exports", folder / "spool"
         self.database = setup.database(folder / "postgres") if setup.database else None
         self.broker = setup.broker(folder / "broker-server") if setup.broker else None
+        self.store = Store(folder / "store") if setup.bucket else None
         self.port = free_port()
         self.log = folder / "log.txt"
         self.has_own_disk = False
@@ -104,11 +113,15 @@ class Team:
             "PORT": str(self.port),
             "EXPORT_WAITERS": "0",
             "EXPORT_SHARD_RECORDS": str(records_a_shard),
-            "JOB_LEASE_SECONDS": "2",
+            # Long enough for a process that loads TensorFlow on a busy machine, where its other threads stand still.
+            "JOB_LEASE_SECONDS": "3",
             "JOB_GRACE_SECONDS": "0.5",
             "JOB_SWEEP_SECONDS": "0.3",
-            "JOB_MAX_ATTEMPTS": "5",
+            "JOB_PAUSE_SECONDS": "0.5",
+            "JOB_MAX_ATTEMPTS": "6",
+            "WORKER_CONCURRENCY": str(SLOTS),
             "TENSORFLOW_WARM_UP": "off",
+            **(self.store.environment if self.store else {}),
         }
         self._kept: list[Kept] = []
         self._over = threading.Event()
@@ -119,6 +132,8 @@ class Team:
     def start(self) -> None:
         for server in self.servers:
             server.start()
+        if self.store:
+            self.store.make_bucket()
         self.archives.mkdir(exist_ok=True)
         self.has_own_disk = self._mount()
         for command in (("migrate",), ("collectstatic", "--no-input")):
@@ -147,19 +162,55 @@ class Team:
 
     @property
     def servers(self) -> list[Server]:
-        return [server for server in (self.database, self.broker) if server is not None]
+        return [server for server in (self.database, self.broker, self.store) if server is not None]
 
     def is_whole(self) -> bool:
-        """Whether everything answers, and two workers take jobs."""
+        """Whether everything answers, and two workers are there with all their processes."""
         try:
             well = httpx.get(f"{self.url}/healthz", timeout=20, trust_env=False).status_code == 200
         except httpx.HTTPError:
             return False
-        return well and len(self.workers()) == 2
+        return well and [len(pids) for pids in self.workers().values()] == [1 + SLOTS] * 2
+
+    def make_whole(self) -> None:
+        """Wait until it is whole. A supervisor lets more time pass with each worker that dies young; one that would
+        hold up the rounds is started anew."""
+        patient_until = time.monotonic() + _SUPERVISOR_SECONDS
+        while not self.is_whole():
+            if time.monotonic() > patient_until and (supervisor := self.supervisor()):
+                for pid in supervisor + self.web():
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                break
+            time.sleep(0.1)
+        wait_until(self.is_whole, what="the portal is whole before the round")
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    # Its files
+
+    def published(self) -> set[str]:
+        """What is where the archives are kept: archives, and what should not be there for long."""
+        return set(self.store.archives()) if self.store else {path.name for path in self.archives.iterdir()}
+
+    def aside(self) -> list[str]:
+        """What is being made: on its way to the store, and in the folders of the workers."""
+        folders = [self.spools, *([self.archives] if self.store else [])]
+        uploads = self.store.unfinished() if self.store else []
+        return sorted(uploads + [path.name for folder in folders if folder.is_dir() for path in folder.iterdir()])
+
+    @contextmanager
+    def fetched(self, archive: str) -> Iterator[Path]:
+        """The archive as a file."""
+        if not self.store:
+            yield self.archives / archive
+            return
+        with NamedTemporaryFile(dir=self.folder, suffix=".zip") as file:
+            file.write(self.store.read(archive))
+            file.flush()
+            yield Path(file.name)
 
     # Its processes
 

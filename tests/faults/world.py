@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import random
 import struct
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import google_crc32c
 import httpx
 from django.conf import settings
 from django.db import DatabaseError, connections
+from django.test import Client
+from django.urls import reverse
+from PIL import Image
 
 from datasets.models import Annotation, Dataset
 from exports.models import ExportJob, ExportShard
@@ -27,6 +34,14 @@ from vi_portal.accounts.models import SecretKey
 from vi_portal.jobs.models import State
 
 Answer = TypeVar("Answer")
+
+#: A program of its own, because TensorFlow takes half a gigabyte and does not give it back.
+_READ_BY_TENSORFLOW = """
+import sys
+import tensorflow as tf
+records = tf.data.TFRecordDataset(sys.argv[1:])
+print(sum(1 for text in records if tf.train.Example.FromString(text.numpy()).features.feature))
+"""
 
 
 @dataclass
@@ -47,6 +62,8 @@ class World:
     """The dataset everybody exports, and the key of somebody who may."""
 
     key: str
+    #: The session of somebody at a browser.
+    session: str
     dataset: Dataset
     assets: int
     annotations: int
@@ -60,18 +77,21 @@ class World:
         key = SecretKey.objects.make(membership=ana.memberships.get(), name="Faults", read_only=False)[1]
         dataset = cast.make_dataset(organization)
         make_large(dataset, assets=assets - 1, annotations=annotations)
-        pictured = cast.make_asset(dataset, "pictured.jpg", image=cast.jpeg())
+        pictured = cast.make_asset(dataset, "pictured.jpg", image=_noise())
         cast.make_annotation(pictured)
         columns = ("file", "size", "sha256", "crc32", "mime_type")
-        # One image file for every tenth asset, as if ten had been uploaded that are alike.
-        dataset.assets.filter(uid__endswith="0").update(**{name: getattr(pictured, name) for name in columns})
+        # One image file for every hundredth asset, as if that many had been uploaded that are alike.
+        dataset.assets.filter(uid__endswith="00").update(**{name: getattr(pictured, name) for name in columns})
         total = Annotation.objects.filter(asset__dataset=dataset).count()
         kinds = [
             Kind(f"{name} with images" if pictures else name, name, images=pictures)
             for name in ("ViJsonl", "ViTfrecord")
             for pictures in images
         ]
-        return cls(key, dataset, dataset.assets.count(), total, tuple(kinds))
+        browser = Client()
+        browser.force_login(ana, backend="django.contrib.auth.backends.ModelBackend")
+        session = browser.cookies["sessionid"].value
+        return cls(key, session, dataset, dataset.assets.count(), total, tuple(kinds))
 
     def ask(self, team: Team, kind: Kind) -> int:
         """Ask the portal for an export, as a program does; the status of the answer, 0 for none."""
@@ -89,13 +109,28 @@ class World:
             return 0
         return answer.status_code
 
+    def look(self, team: Team) -> list[int]:
+        """Look at the history of the exports as a person and as a program do; the statuses of the answers, 0 for
+        none."""
+        page = reverse("job-history", args=[self.dataset.pk])
+        api = f"/workspaces/{self.dataset.organization_id}/datasets/{self.dataset.pk}/datasetExports"
+        asked = {page: {"Cookie": f"sessionid={self.session}"}, api: {"Authorization": f"Bearer {self.key}"}}
+        statuses = []
+        for address, headers in asked.items():
+            try:
+                answer = httpx.get(team.url + address, headers=headers, timeout=60, trust_env=False)
+                statuses.append(answer.status_code)
+            except httpx.HTTPError:
+                statuses.append(0)
+        return statuses
+
     def kind_of(self, job: ExportJob) -> Kind:
         [kind] = [kind for kind in self.kinds if (kind.format, kind.images) == (job.format, job.spec.include_images)]
         return kind
 
     def learn(self, team: Team, kind: Kind) -> None:
         """Run an undisturbed export of `kind`: how long it takes, and what is in it."""
-        for turn in range(3):  # the first ones load TensorFlow
+        for turn in range(2):  # the first one loads TensorFlow
             asked = time.monotonic()
             assert self.ask(team, kind) == 200
             wait_until(lambda: list(team.archives.iterdir()), what="an export is written")
@@ -105,13 +140,21 @@ class World:
             before, writing = begun - asked, time.monotonic() - begun
             if turn == 0 or before + writing < kind.before + kind.writing:
                 kind.before, kind.writing = before, writing
-            kind.members = kind.members or members(team.archives / job.archive)
+            if not kind.members:
+                with team.fetched(job.archive) as path:
+                    kind.members = members(path)
+                    if kind.format == "ViTfrecord":
+                        assert count_by_tensorflow(path) == self.assets
             self.check(team, job)
             clear(team)
 
     def check(self, team: Team, job: ExportJob) -> None:
         """The finished `job` has one archive, which verifies and holds every asset and annotation of the dataset."""
-        path, kind = team.archives / job.archive, self.kind_of(job)
+        with team.fetched(job.archive) as path:
+            self._check_file(path, job)
+
+    def _check_file(self, path: Path, job: ExportJob) -> None:
+        kind = self.kind_of(job)
         test = subprocess.run(["unzip", "-tq", str(path)], capture_output=True, text=True, check=False)
         assert test.returncode == 0, test.stdout + test.stderr
         with path.open("rb") as file:
@@ -125,6 +168,13 @@ class World:
         found = members(path)
         differing = {name for name in found | kind.members if found.get(name) != kind.members.get(name)}
         assert not differing, f"It differs from the undisturbed export in {sorted(differing)}"
+
+
+def _noise() -> bytes:
+    """An image that no compression makes smaller, so that an archive with images is sent to a store in parts."""
+    pixels, buffer = random.Random(7).randbytes(400 * 300 * 3), io.BytesIO()
+    Image.frombytes("RGB", (400, 300), pixels).save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
 
 
 def counted(archive: zipfile.ZipFile, format_key: str) -> tuple[int, int]:
@@ -157,6 +207,15 @@ def count_records(text: bytes) -> int:
         place += 16 + length
         records += 1
     return records
+
+
+def count_by_tensorflow(path: Path) -> int:
+    """How many examples TensorFlow itself reads from the archive."""
+    with TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        files = [archive.extract(name, folder) for name in archive.namelist() if ".tfrecord" in name]
+        command = [sys.executable, "-c", _READ_BY_TENSORFLOW, *files]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(told.stdout.split()[-1])
 
 
 def members(path: Path) -> dict[str, tuple[int, int]]:
@@ -199,13 +258,12 @@ def all_over(number: int) -> bool:
 def untidy(team: Team) -> dict[str, Any]:
     """What is there and should not be, once every job is over."""
     archives = {job.archive for job in jobs() if job.state == State.FINISHED}
-    found = {path.name for path in team.archives.iterdir()}
-    spools = [path.name for path in team.spools.iterdir()] if team.spools.is_dir() else []
+    found = team.published()
     shards = seen(ExportShard.objects.count, otherwise=-1)
     wrong = {
         "surplus": sorted(found - archives),
         "missing": sorted(archives - found),
-        "spool": spools,
+        "aside": team.aside(),
         "shards": shards,
     }
     return {name: what for name, what in wrong.items() if what}

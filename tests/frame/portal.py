@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,6 +55,50 @@ def wait_until(condition: Callable[[], Answer], *, within: float = 20.0) -> Answ
             return answer
         time.sleep(0.02)
     raise AssertionError(f"It did not come true within {within} s.")
+
+
+def pause(pids: Sequence[int]) -> None:
+    """Stop the processes, but not in the middle of a change to SQLite: nobody else could change anything then."""
+    wait_until(lambda: _are_paused_outside_a_change(pids))
+
+
+def resume(pids: Sequence[int]) -> None:
+    _send(signal.SIGCONT, pids)
+
+
+def _are_paused_outside_a_change(pids: Sequence[int]) -> bool:
+    _send(signal.SIGSTOP, pids)
+    wait_until(lambda: all(map(_is_stopped, pids)))
+    if _is_locked():
+        resume(pids)
+        return False
+    return True
+
+
+def _send(number: signal.Signals, pids: Sequence[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether no thread of it runs on; it takes the signal a moment to reach them all."""
+    try:
+        told = [thread.read_text() for thread in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return False  # a thread ended meanwhile; look again
+    return all(line.rpartition(")")[2].split()[0] in "TtZX" for line in told)
+
+
+def _is_locked() -> bool:
+    if connection.vendor != "sqlite":
+        return False  # there the change of one row keeps nobody from another
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 def processes(data_dir: Path) -> dict[int, str]:

@@ -9,18 +9,16 @@ import itertools
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import current_app
 from django.conf import settings as portal_settings
-from django.db import connection
 
 from datasets.models import Dataset
 from exports.dispatch import request_export
@@ -29,6 +27,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.brokers import messages_waiting
 from tests.exports.reading import leftovers
+from tests.frame import portal
 from tests.frame.portal import TO_START, environment, make_large, wait_until
 from vi_portal.jobs.models import State, Worker
 from vi_portal.supervisor import worker_command
@@ -71,29 +70,19 @@ class RunningWorker:
 
     def kill_child(self) -> None:
         """The process that does the job."""
-        children = Path(f"/proc/{self._process.pid}/task").glob("*/children")
-        [child] = [int(pid) for file in children for pid in file.read_text().split()]
+        [child] = self._children()
         os.kill(child, signal.SIGKILL)
+
+    def _children(self) -> list[int]:
+        children = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+        return [int(pid) for file in children for pid in file.read_text().split()]
 
     def signal_all(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
     def pause(self) -> None:
-        """Stop it where it is, but not in the middle of a change to the database: then nobody could write there."""
-        wait_until(self._is_paused_outside_a_change)
-
-    def _is_paused_outside_a_change(self) -> bool:
-        self.signal_all(signal.SIGSTOP)
-        if connection.vendor != "sqlite":
-            return True  # there the change of one row keeps nobody from another
-        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as other:
-            try:
-                other.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                self.signal_all(signal.SIGCONT)
-                return False
-        return True
+        portal.pause([self._process.pid, *self._children()])
 
     def ask_to_stop(self) -> None:
         """It finishes what it does first."""
@@ -110,7 +99,6 @@ class RunningWorker:
 @pytest.fixture
 def start_worker(settings: Any, own_folders: None) -> Iterator[Callable[[], RunningWorker]]:
     settings.ARCHIVE_DIR, settings.SPOOL_DIR = ARCHIVES, SPOOLS
-    settings.WORKER_CONCURRENCY = 1  # so that it is known which process does the job
     workers: list[RunningWorker] = []
     for folder in (ARCHIVES, SPOOLS, MESSAGES):
         shutil.rmtree(folder, ignore_errors=True)

@@ -29,7 +29,7 @@ def manage(data_dir: Path, *arguments: str, **environment: str) -> subprocess.Co
         ("DEBUG", "perhaps"),
         ("PORT", "70000"),
         ("JOB_LEASE_SECONDS", "soon"),
-        ("CELERY_ACKS_LATE", "late"),
+        ("TENSORFLOW_WARM_UP", "late"),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "chatty"),
         ("DATABASE_URL", "mysql://portal:hunter2@db/portal"),

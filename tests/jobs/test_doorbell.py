@@ -146,6 +146,7 @@ def make_shard(job: ExportJob, number: int = 0, **columns: Any) -> ExportShard:
             "ids": b"",
             "revision": 0,
             "rung_at": timezone.now(),
+            "created_at": timezone.now() + timedelta(milliseconds=number),  # the database tells two apart
             **columns,
         }
     )

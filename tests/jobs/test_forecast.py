@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from datasets.models import Dataset
-from tests.exports.jobs import make_finished
+from exports.models import ExportJob
+from tests.exports.jobs import make_finished, make_job
 from tests.jobs.test_line import ANA, BEN, CHLOE, at, entry
-from vi_portal.jobs.forecast import Speeds, about, foretold, speeds
+from vi_portal.jobs.forecast import Lookout, Speeds, about, foretold, speeds
 from vi_portal.jobs.line import Entry, Line
 
 EXPORT = ("exports.exportjob", "")
@@ -74,6 +77,32 @@ def test_the_basis_is_what_finished_lately(valves: Dataset) -> None:
     make_finished(valves, workload=500, attempts=1, started_at=now - timedelta(seconds=8), finished_at=now)
     assert speeds({"exports.exportjob"}).taken == {("exports.exportjob", "ViJsonl"): [(500, 8.0)]}
     assert speeds({"datasets.importjob"}).taken == {}
+
+
+@pytest.mark.django_db
+def test_a_forecast_serves_many_until_the_line_moves_on(valves: Dataset, django_assert_num_queries: Any) -> None:
+    lookout = Lookout(seconds=60)
+    first, second = make_job(valves), make_job(valves)
+    waiting = {first.pk, second.pk}
+    assert len(lookout.forecast(running=set(), waiting=waiting).waiting) == 2
+    with django_assert_num_queries(0):
+        lookout.forecast(running=set(), waiting={second.pk})
+    third = make_job(valves)
+    known = lookout.forecast(running=set(), waiting=waiting | {third.pk}).outlook(third.pk)
+    assert known
+    assert known.position == 3
+    ExportJob.start(first.pk, worker="w1")
+    known = lookout.forecast(running={first.pk}, waiting={second.pk, third.pk}).outlook(third.pk)
+    assert known
+    assert known.position == 2
+
+
+@pytest.mark.django_db
+def test_a_job_that_no_forecast_knows_is_looked_for_once(valves: Dataset, django_assert_num_queries: Any) -> None:
+    lookout, unknown = Lookout(seconds=60), {uuid.uuid4()}
+    lookout.forecast(running=set(), waiting=unknown)
+    with django_assert_num_queries(0):
+        assert lookout.forecast(running=set(), waiting=unknown).outlook(*unknown) is None
 
 
 @pytest.mark.parametrize(

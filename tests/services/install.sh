@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what of PostgreSQL, Redis, RabbitMQ, nginx and libfaketime a Debian machine lacks, if this is root.
+# Installs what of PostgreSQL, Redis, RabbitMQ, nginx, Swift and libfaketime a Debian machine lacks, if this is root.
 # None of them is started: the tests run servers of their own.
 set -eu
 
@@ -11,6 +11,9 @@ want postgresql 'ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1'
 want redis-server 'command -v redis-server >/dev/null'
 want rabbitmq-server 'test -x /usr/lib/rabbitmq/bin/rabbitmq-server'
 want nginx-light 'command -v nginx >/dev/null || test -x /usr/sbin/nginx'
+for server in proxy account container object; do
+    want "swift-$server" "command -v swift-$server-server >/dev/null"
+done
 want faketime 'command -v faketime >/dev/null'
 if [ -z "$missing" ]; then exit 0; fi
 

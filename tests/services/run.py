@@ -1,7 +1,7 @@
 """Run a command with servers beside it: `python -m tests.services.run postgres redis -- pytest tests/jobs`.
 
-The command finds their addresses in DATABASE_URL and CELERY_BROKER_URL. They end when it ends, whatever ends it, and
-leave nothing behind. The exit code is the command's.
+The command finds their addresses in DATABASE_URL, CELERY_BROKER_URL and TEST_STORE_URL. They end when it ends, whatever
+ends it, and leave nothing behind. The exit code is the command's.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.services.servers import NotInstalled, Postgres, RabbitMQ, Redis, Server
+from tests.services.swift import Swift
 
 SERVERS: dict[str, tuple[type[Server], str]] = {
     "postgres": (Postgres, "DATABASE_URL"),
     "redis": (Redis, "CELERY_BROKER_URL"),
     "rabbitmq": (RabbitMQ, "CELERY_BROKER_URL"),
+    "swift": (Swift, "TEST_STORE_URL"),
 }
 
 

@@ -181,7 +181,7 @@ class Redis(Server):
 
     def launch(self) -> None:
         options = ("--bind", "127.0.0.1", "--port", str(self.port), "--databases", str(2 * MOST_RUNS))
-        self.run(_program("redis-server", self.package), *options, "--save", "", "--appendonly", "no")
+        self.run(program("redis-server", self.package), *options, "--save", "", "--appendonly", "no")
 
     def answers(self) -> bool:
         return _broker_answers(self.url)
@@ -201,8 +201,8 @@ class RabbitMQ(Server):
         super().__init__(folder)
 
     def prepare(self) -> None:
-        self._server = _program("rabbitmq-server", self.package, path=_SYSTEM)
-        self._names = _program("epmd", "erlang-base")
+        self._server = program("rabbitmq-server", self.package, path=_SYSTEM)
+        self._names = program("epmd", "erlang-base")
         permissions = {"configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
             "users": [{"name": "portal", "password": "portal", "tags": "administrator"}],
@@ -210,7 +210,7 @@ class RabbitMQ(Server):
             "permissions": [{"user": "portal", "vhost": host, **permissions} for host in self.hosts],
         }
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
-        lines = {
+        self._lines: dict[str, str | int] = {
             "listeners.tcp.local": f"127.0.0.1:{self.port}",
             "load_definitions": str(self.folder / "definitions.json"),
             "log.console": "true",
@@ -218,9 +218,14 @@ class RabbitMQ(Server):
             "disk_free_limit.absolute": "10MB",
             **self._configuration,
         }
-        (self.folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
+        self.configure()
         (self.folder / "enabled_plugins").write_text("[].\n")
         self._names_port, self._nodes_port = free_port(), free_port()
+
+    def configure(self, **more: str | int) -> None:
+        """What holds from the next start on: the usual configuration, and `more`."""
+        lines = self._lines | more
+        (self.folder / "rabbitmq.conf").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()))
 
     @property
     def url(self) -> str:
@@ -240,7 +245,10 @@ class RabbitMQ(Server):
             RABBITMQ_LOG_BASE=str(self.folder),
             RABBITMQ_PID_FILE=str(self.folder / "rabbitmq.pid"),
             RABBITMQ_DIST_PORT=str(self._nodes_port),
-            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}",
+            # It looks for messages that nobody acknowledged every minute, which is long for a test.
+            RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=(
+                "-kernel inet_dist_use_interface {127,0,0,1} -rabbit channel_tick_interval 200"
+            ),
             LANG="C.UTF-8",
             **named,
         )
@@ -269,7 +277,8 @@ def _broker_answers(url: str) -> bool:
         return False
 
 
-def _program(name: str, package: str, *, path: str = "") -> str:
+def program(name: str, package: str, *, path: str = "") -> str:
+    """Where the program is. Raises `NotInstalled`."""
     found = shutil.which(name, path=path) if path else shutil.which(name)
     if found is None:
         raise NotInstalled(f"There is no {name} on this machine; on Debian: apt-get install {package}")

@@ -28,6 +28,7 @@ _SENTENCES = {
     405: "This address does not take that method.",
     413: "The request is too large.",
     500: "Something went wrong on the server. Its log says what, beside this answer's X-Request-Id.",
+    503: "The portal cannot reach its database just now. Try again in a moment.",
 }
 
 

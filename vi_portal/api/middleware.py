@@ -15,6 +15,7 @@ from vi_portal.api.draining import drain
 from vi_portal.api.errors import error_response, is_api_path, message_response
 from vi_portal.log_context import begin_request
 from vi_portal.logs import masked
+from vi_portal.outages import is_outage, sentence, told
 
 HEADER = "X-Request-Id"
 
@@ -44,6 +45,8 @@ class ApiMiddleware:
         """A crash under the API is logged here, with no page drawn for a program."""
         if not is_api_path(request.path_info):
             return None
+        if is_outage(error):
+            return told(request, error, error_response(503, f"{sentence(error)} Try again in a moment."))
         response = error_response(500)
         log_response(
             "%s: %s", response.reason_phrase, request.path, response=response, request=request, exception=error

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import OperationalError
 from django.utils.text import capfirst
 
 from vi_portal.jobs.lease import LeaseLost
-from vi_portal.jobs.models import DISK_FULL, REFUSED, UNEXPECTED, Job, Refused, settle
+from vi_portal.jobs.models import DISK_FULL, REFUSED, STORE_FAILED, UNEXPECTED, Job, Refused, settle
 from vi_portal.log_context import working_on
+from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ def attempt(
     """Do `work` on `job`, which was just started. Never raises for what can befall a job.
 
     What `work` raises becomes the sentence in the row, by `reason`; what is not `expected` also goes to the log, with
-    its trace, and the sentence says what to look for there. If the database fails, another attempt follows.
+    its trace, and the sentence says what to look for there. If the database or the file store fails, another attempt
+    follows, if there is one left.
     """
     with working_on(str(job.log_id), user=job.user_id, request_id=job.request_id):
         called, job_id = _called(type(job)), job.pk
@@ -48,6 +51,12 @@ def attempt(
         except OperationalError:
             log.exception("%s %s: the database failed; another attempt follows.", called, job_id)
             settle(job.release)
+        except StoreFailed as error:
+            if error.lasting or job.attempts >= settings.JOB_MAX_ATTEMPTS:
+                _fail(job, error, reason(error), foreseen=True)
+            else:
+                log.warning("%s %s: another attempt follows. %s", called, job_id, error.what)
+                settle(partial(job.put_back, error.what))
         except Exception as error:
             _fail(job, error, reason(error), foreseen=isinstance(error, expected))
 
@@ -60,6 +69,8 @@ def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
 
 
 def _cause(error: Exception, *, foreseen: bool) -> str:
+    if isinstance(error, StoreFailed):
+        return STORE_FAILED
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DISK_FULL
     return REFUSED if foreseen else UNEXPECTED

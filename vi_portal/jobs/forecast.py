@@ -7,11 +7,14 @@ said: a guess from a job of another size would be off by far, because small jobs
 from __future__ import annotations
 
 import heapq
+import threading
+import time
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import count
 from statistics import median
 from typing import Any
@@ -27,6 +30,8 @@ _ALIKE = 8
 _REMEMBERED = 100
 #: From here on a job's own progress tells more than other jobs.
 _TELLING_PERCENT, _TELLING_SECONDS = 10, 5.0
+#: After a forecast was made, so many times as long none is made.
+_RESTS = 10
 #: How long jobs take in the play, in seconds, where nobody knows; it decides about the order alone.
 _GUESSED = {False: 5.0, True: 300.0}
 
@@ -60,17 +65,17 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a waiting job has before it. `ahead` is empty when it may start any moment."""
+    """What a waiting job has before it. `soon` is whether it may start any moment."""
 
     entry: Entry
     position: int
-    ahead: tuple[Entry, ...]
+    soon: bool
     #: Only because it is large: a slot is free.
     held_back: bool
     starts_in: timedelta | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forecast:
     """What is to be expected of every job that runs or waits. `left` has those that run and have a basis."""
 
@@ -81,13 +86,60 @@ class Forecast:
     left: Mapping[uuid.UUID, timedelta]
 
     def outlook(self, pk: uuid.UUID) -> Outlook | None:
-        return next((outlook for outlook in self.waiting if outlook.entry.pk == pk), None)
+        return self._outlooks.get(pk)
+
+    def ahead(self, outlook: Outlook) -> Sequence[Entry]:
+        """The jobs that come before that one; none when it may start any moment."""
+        before = self.waiting[: outlook.position - 1]
+        return () if outlook.soon else (*self.running, *(each.entry for each in before))
+
+    def missed(self, *, running: Set[uuid.UUID], waiting: Set[uuid.UUID]) -> Set[uuid.UUID]:
+        """Those of the jobs that it takes for something else than what they are by now."""
+        return (waiting - self._outlooks.keys()) | (running & self._outlooks.keys())
+
+    @cached_property
+    def _outlooks(self) -> dict[uuid.UUID, Outlook]:
+        return {outlook.entry.pk: outlook for outlook in self.waiting}
 
 
 def forecast() -> Forecast:
     """Of the line as it is now. Three queries at most, and one for each kind of job in it."""
     now = line()
     return foretold(now, speeds({entry.kind for entry in (*now.running, *now.waiting)}))
+
+
+class Lookout:
+    """The last forecast, for as long as it will do: many people ask, and the line is the same for all."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self.seconds = seconds
+        self._made: Forecast | None = None
+        self._until = 0.0
+        self._missed: Set[uuid.UUID] = frozenset()
+        self._making = threading.Lock()
+
+    def forecast(self, *, running: Set[uuid.UUID], waiting: Set[uuid.UUID]) -> Forecast:
+        """One that knows that these jobs run and wait, made less than `seconds` ago.
+
+        It is longer ago where a forecast takes long, as with a thousand jobs in the line.
+        """
+        with self._making:
+            began = time.monotonic()
+            if self._made is None or began >= self._until:
+                self._made, self._missed = forecast(), frozenset()
+            elif self._made.missed(running=running, waiting=waiting) - self._missed:
+                self._made = forecast()
+            else:
+                return self._made
+            now = time.monotonic()
+            self._until = now + max(self.seconds, _RESTS * (now - began)) if self.seconds else 0.0
+            # Those at the far end of a long line no forecast knows; to make another would be in vain.
+            self._missed |= self._made.missed(running=running, waiting=waiting)
+            return self._made
+
+
+#: What the pages ask.
+lookout = Lookout(seconds=1.0)
 
 
 def speeds(wanted: Collection[str]) -> Speeds:
@@ -115,7 +167,7 @@ def foretold(now: Line, speeds: Speeds) -> Forecast:
         Outlook(
             entry=entry,
             position=place,
-            ahead=() if soon else (*running, *(before for before, *_ in waiting[: place - 1])),
+            soon=soon,
             held_back=entry.large and not full and not room,
             starts_in=None if seconds is None or not slots else timedelta(seconds=seconds),
         )

@@ -35,11 +35,12 @@ _CONFIRM_SECONDS = 5
 #: What is counted: jobs that ended, seconds that finished ones waited and took, bytes they made, causes of failures.
 ENDED, WAITING, LASTING, BYTES, FAILURES = "ended", "waiting", "lasting", "bytes", "failures"
 #: Why jobs fail.
-CANCELLED, LOST_WORKER, REFUSED, DISK_FULL, UNEXPECTED = (
+CANCELLED, LOST_WORKER, REFUSED, DISK_FULL, STORE_FAILED, UNEXPECTED = (
     "cancelled",
     "lost worker",
     "refused",
     "disk full",
+    "store failed",
     "unexpected",
 )
 
@@ -64,7 +65,8 @@ class Job(models.Model):
     """A piece of work that outlives the request that asked for it. Every kind of job has a `dataset`.
 
     `lease_token` is the fencing token of the worker that holds the job: who cannot show it may neither renew,
-    finish nor fail it. `percent` never falls, not even over a second attempt. `workload` is how much there seemed to
+    finish nor fail it. A job that is to be tried again has the reason in `failure`, and in `lease_expires_at` when
+    that may be. `percent` never falls, not even over a second attempt. `workload` is how much there seemed to
     be to do when the job was requested, in units of its kind, 0 where nobody knows; from `large_from` on it is large.
     """
 
@@ -156,13 +158,14 @@ class Job(models.Model):
         """
         token = uuid.uuid4()
         lost = Q(state=State.RUNNING, lease_expires_at__lt=Now(), attempts__lt=settings.JOB_MAX_ATTEMPTS)
-        startable = Q(state=State.QUEUED) | lost
+        startable = (Q(state=State.QUEUED) & cls._due()) | lost
         cls._move(
             Q(pk=pk) & startable,
             state=State.RUNNING,
             attempts=F("attempts") + 1,
             worker=worker,
             started_at=Now(),
+            failure="",
             lease_token=token,
             lease_expires_at=_lease_end(),
         )
@@ -199,6 +202,19 @@ class Job(models.Model):
     def release(self) -> None:
         """Give the job back unfinished, for another attempt. Raises `Refused`."""
         self._move(self._held, lease_expires_at=Now())
+
+    def put_back(self, reason: str) -> None:
+        """Queue the job again for another attempt after a pause, with the `reason` told meanwhile. Raises `Refused`."""
+        pause = timedelta(seconds=settings.JOB_PAUSE_SECONDS * self.attempts)
+        self._move(
+            self._held,
+            state=State.QUEUED,
+            rung_at=Now(),  # the sweep rings when that is as good as forgotten
+            phase="",
+            failure=reason,
+            lease_token=None,
+            lease_expires_at=Now() + pause,
+        )
 
     def cancel(self, *, by: str) -> None:
         """Stop a queued or running job; its worker notices at its next beat. Raises `Refused` when it is over."""
@@ -249,7 +265,13 @@ class Job(models.Model):
     def announced(cls) -> Q:
         """Those of them that were rung for, or should have been by now: a fresh one may be its maker's to start."""
         grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
-        return cls.waiting() & (Q(rung_at__isnull=False) | Q(attempts__gt=0) | Q(created_at__lt=grace))
+        rung_for = Q(rung_at__isnull=False) | Q(attempts__gt=0) | Q(created_at__lt=grace)
+        return cls.waiting() & cls._due() & rung_for
+
+    @classmethod
+    def _due(cls) -> Q:
+        """The queued jobs that are not in a pause."""
+        return Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
 
     @classmethod
     def requeue_lost(cls) -> None:

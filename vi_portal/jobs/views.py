@@ -44,6 +44,21 @@ class SeenWorker:
     jobs: list[QueuedJob]
 
 
+@dataclass(frozen=True)
+class Section:
+    """A table of the page. `template` is that of a row; `told` stands beside the title; `hidden` rows are left out."""
+
+    key: str
+    title: str
+    caption: str
+    columns: tuple[str, ...]
+    template: str
+    rows: list[Any]
+    empty: str
+    told: str = ""
+    hidden: int = 0
+
+
 @require_safe
 def queue(request: SignedInRequest) -> HttpResponse:
     """The page, or for htmx what changes on it."""
@@ -61,22 +76,77 @@ def _context(expected: Forecast, *, now: datetime) -> dict[str, Any]:
     for each in running:
         doing[each.job.worker].append(each)
     failed = sorted(_failed(since=now - timedelta(days=7)), key=lambda job: job.finished_at, reverse=True)
+    workers = [
+        SeenWorker(worker, worker.pk in alive, doing.get(worker.pk, []))
+        for worker in Worker.objects.order_by("started_at", "pk")
+    ]
+    queued = [
+        QueuedJob(waiting[each.entry.pk], each.position, about(each.starts_in) if each.starts_in else "")
+        for each in expected.waiting[:_SHOWN]
+        if each.entry.pk in waiting
+    ]
     return {
-        "workers": [
-            SeenWorker(worker, worker.pk in alive, doing.get(worker.pk, []))
-            for worker in Worker.objects.order_by("started_at", "pk")
-        ],
         "slots": expected.slots,
-        "running": running,
-        "queued": [
-            QueuedJob(waiting[each.entry.pk], each.position, about(each.starts_in) if each.starts_in else "")
-            for each in expected.waiting[:_SHOWN]
-            if each.entry.pk in waiting
+        "is_busy": bool(running or queued),
+        "sections": [
+            _workers(workers, expected.slots),
+            _running(running),
+            _waiting(queued, len(expected.waiting)),
+            _failures([QueuedJob(job) for job in failed[:_FAILURES]]),
         ],
-        "queued_count": len(expected.waiting),
-        "failed": [QueuedJob(job) for job in failed[:_FAILURES]],
-        "now": now,
     }
+
+
+def _workers(rows: list[SeenWorker], slots: int) -> Section:
+    return Section(
+        key="workers",
+        title="Workers",
+        caption="Workers seen within a day",
+        columns=("Worker", "State", "Slots", "Since", "Does"),
+        template="jobs/_worker_row.html",
+        rows=rows,
+        empty="No worker was seen within a day.",
+        told="1 slot" if slots == 1 else f"{slots} slots",
+    )
+
+
+def _running(rows: list[QueuedJob]) -> Section:
+    return Section(
+        key="running",
+        title="Running",
+        caption="Jobs that are worked on",
+        columns=("Job", "Dataset", "User", "Progress", "Started", "Worker"),
+        template="jobs/_running_row.html",
+        rows=rows,
+        empty="Nothing runs.",
+        told=str(len(rows)),
+    )
+
+
+def _waiting(rows: list[QueuedJob], count: int) -> Section:
+    return Section(
+        key="waiting",
+        title="Waiting",
+        caption="Waiting jobs, in the order of their turns",
+        columns=("Position", "Job", "Dataset", "User", "Requested", "Starts"),
+        template="jobs/_waiting_row.html",
+        rows=rows,
+        empty="Nobody waits.",
+        told=f"{count:,}",
+        hidden=count - len(rows),
+    )
+
+
+def _failures(rows: list[QueuedJob]) -> Section:
+    return Section(
+        key="failed",
+        title="Last failures",
+        caption="Jobs that failed within a week, newest first",
+        columns=("Job", "Dataset", "Reason", "Ended", "Look in the log for"),
+        template="jobs/_failure_row.html",
+        rows=rows,
+        empty="Nothing failed within a week.",
+    )
 
 
 def _left(expected: Forecast, pk: uuid.UUID) -> str:

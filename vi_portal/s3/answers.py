@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from urllib3.exceptions import HTTPError
 
 from vi_portal.s3.failures import StoreFailed
 
@@ -25,10 +26,12 @@ def failures_told(key: str = "") -> Iterator[None]:
         if code in _ABSENT:
             raise FileNotFoundError(errno.ENOENT, "There is no such object in the file store", key) from error
         if status in (401, 403):
-            raise StoreFailed(f"The file store refuses the portal ({code}). Tell your administrator.") from error
+            told = f"The file store refuses the portal ({code}). Tell your administrator."
+            raise StoreFailed(told, lasting=True) from error
         raise StoreFailed(f"The file store fails ({code or status}). Retry, or tell your administrator.") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise StoreFailed("The portal has no credentials for the file store. Tell your administrator.") from error
-    except BotoCoreError as error:
+        told = "The portal has no credentials for the file store. Tell your administrator."
+        raise StoreFailed(told, lasting=True) from error
+    except (BotoCoreError, HTTPError) as error:  # the latter where an answer breaks off that nobody reads bit by bit
         kind = type(error).__name__
         raise StoreFailed(f"The file store does not answer ({kind}). Retry, or tell your administrator.") from error

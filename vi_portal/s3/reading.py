@@ -25,12 +25,14 @@ class ObjectReader(io.RawIOBase):
     Reading raises `StoreFailed` where the store fails repeatedly, or the object became another.
     """
 
-    def __init__(self, client: Any, *, bucket: str, key: str, size: int | None = None) -> None:
+    def __init__(
+        self, client: Any, *, bucket: str, key: str, size: int | None = None, first_piece: int = _FIRST_PIECE
+    ) -> None:
         self._client = client
         self._object = {"Bucket": bucket, "Key": key}
         self._position = self._at = 0
         self._until = 0
-        self._piece = 0 if size is None else _FIRST_PIECE
+        self._piece = 0 if size is None else first_piece
         self._body: Any = None
         self._tag = ""
         self.size = size or 0

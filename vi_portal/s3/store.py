@@ -25,6 +25,7 @@ from storages.backends.s3 import S3Storage
 from vi_portal.s3 import uploading
 from vi_portal.s3.answers import failures_told
 from vi_portal.s3.failures import StoreFailed
+from vi_portal.s3.joining import Joining
 from vi_portal.s3.patience import in_line, is_quick
 from vi_portal.s3.reading import ObjectReader
 
@@ -100,7 +101,8 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
             with failures_told():
                 self.client.head_bucket(Bucket=self.bucket_name)
         except FileNotFoundError as error:
-            raise StoreFailed("The file store has no such bucket. Make it, or correct S3_BUCKET.") from error
+            told = "The file store has no such bucket. Make it, or correct S3_BUCKET."
+            raise StoreFailed(told, lasting=True) from error
 
     def open_part(self, name: str, *, size: int) -> File[bytes]:
         """The object `name`, of which `size` is known, for who will read but a part of it. Nothing is asked yet."""
@@ -122,6 +124,12 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
         kind = mimetypes.guess_type(name)[0] or self.default_content_type
         target = uploading.Target(self.client, self.bucket_name, self._key(name), kind, self.checksums)
         uploading.upload(target, content, size=size, compare=compare, sent=sent)
+
+    def join(self, name: str) -> Joining:
+        """An object that is to be put together from others of this storage under `name`."""
+        kind = mimetypes.guess_type(name)[0] or self.default_content_type
+        where = {"bucket": self.bucket_name, "key": self._key(name)}
+        return Joining(self.client, **where, content_type=kind, key_of=self._key)
 
     def delete_all(self, names: Iterable[str]) -> None:
         """Delete every one of `names` that exists, several at a time."""

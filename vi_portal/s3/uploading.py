@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -102,10 +103,7 @@ def _in_parts(target: Target, file: IO[bytes], first: bytes, part_size: int, tol
     try:
         whole = _send_parts(target, upload_id, file, first, part_size, told)
         finished = {"ChecksumType": "FULL_OBJECT", "ChecksumCRC32": crc32_text(whole.crc32)} if target.checksums else {}
-        with failures_told(target.key):
-            target.client.complete_multipart_upload(
-                **target.name, UploadId=upload_id, MultipartUpload={"Parts": whole.parts}, **finished
-            )
+        complete(target.client, target.name, upload_id, MultipartUpload={"Parts": whole.parts}, **finished)
     except BaseException:
         abort(target.client, bucket=target.bucket, key=target.key, upload_id=upload_id)
         raise
@@ -155,25 +153,54 @@ def _send_part(target: Target, upload_id: str, number: int, content: bytes) -> d
 def _verify(target: Target, whole: Sent) -> None:
     """Raise `StoreFailed`, and remove the object, unless the store has all that was sent."""
     asked = {"ChecksumMode": "ENABLED"} if target.checksums else {}
-    with failures_told(target.key):
-        found = target.client.head_object(**target.name, **asked)
+    try:
+        with failures_told(target.key):
+            found = target.client.head_object(**target.name, **asked)
+    except FileNotFoundError:
+        found = {"ContentLength": -1}
     expected = crc32_text(whole.crc32)
     of_whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
     differs = of_whole and found.get("ChecksumCRC32", expected) != expected
     if found["ContentLength"] == whole.size and not differs:
         return
-    with failures_told(target.key):
-        target.client.delete_object(**target.name)
+    remove(target.client, target.name)
     raise StoreFailed("The file store does not hold what it was sent, so it was removed again. Retry.")
 
 
-def abort(client: Any, *, bucket: str, key: str, upload_id: str) -> None:
-    """Give up a multipart upload. Where that fails too, the sweep will find it."""
+def complete(client: Any, name: dict[str, str], upload_id: str, **told: Any) -> None:
+    """Have the store put the parts together; whether it did is to be asked afterwards.
+
+    An answer may be lost and the request repeated: then it has long been done, and the store knows no such upload.
+    """
+    with suppress(FileNotFoundError), failures_told(name["Key"]):
+        client.complete_multipart_upload(**name, UploadId=upload_id, **told)
+
+
+def size_of(client: Any, name: dict[str, str]) -> int:
+    """How many bytes the object has; -1 where there is none."""
     try:
-        with failures_told(key):
+        with failures_told(name["Key"]):
+            return int(client.head_object(**name)["ContentLength"])
+    except FileNotFoundError:
+        return -1
+
+
+def abort(client: Any, *, bucket: str, key: str, upload_id: str) -> None:
+    """Give up a multipart upload, if it is still under way. Where that fails too, the sweep will find it."""
+    try:
+        with suppress(FileNotFoundError), failures_told(key):
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
     except OSError as error:
         log.warning("An unfinished upload to the file store could not be aborted: %s", error)
+
+
+def remove(client: Any, name: dict[str, str]) -> None:
+    """Delete an object that is not as it should be. Where that fails too, the sweep will find it."""
+    try:
+        with failures_told(name["Key"]):
+            client.delete_object(**name)
+    except OSError as error:
+        log.warning("A spoiled object on the file store could not be removed: %s", error)
 
 
 def _read_fully(file: IO[bytes], size: int) -> bytes:

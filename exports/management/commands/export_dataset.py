@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 import zipfile
 from argparse import ArgumentParser
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         layout = "{desc:24}{percentage:3.0f}% |{bar}| {elapsed}"
         with tqdm(total=100, bar_format=layout, mininterval=0.5, dynamic_ncols=True) as bar:
             try:
-                runner.run(job.pk, worker="command line", progress=Progress(lambda progress: _draw(bar, progress)))
+                _run(job, Progress(lambda progress: _draw(bar, progress)))
             except KeyboardInterrupt:
                 with suppress(Refused):  # or a worker would take it over
                     job.cancel(by="the command line")
@@ -91,6 +93,16 @@ def _parse(options: dict[str, Any]) -> ExportSpec:
         seed=parse_seed(options["seed"] or ""),
         filter=AssetFilter.parse({"search": options["search"], "label": options["label"]}),
     )
+
+
+def _run(job: ExportJob, progress: Progress) -> None:
+    """Do the job, with all the attempts it has."""
+    runner.run(job.pk, worker="command line", progress=progress)
+    job.refresh_from_db()
+    while job.state == State.QUEUED:
+        time.sleep(settings.JOB_PAUSE_SECONDS)
+        runner.run(job.pk, worker="command line", progress=progress)
+        job.refresh_from_db()
 
 
 def _draw(bar: Any, progress: Progress) -> None:

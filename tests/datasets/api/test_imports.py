@@ -377,3 +377,15 @@ def test_an_import_is_cancelled_before_and_after_it_began(ana: User, valves: Dat
     assert [each["condition"] for each in told if each["status"] == "FailedReach"] == ["Cancelled by Ana."]
     again = sent(late.client, "PATCH", late.at("/status"), cancelled)
     assert (again.status_code, "is over" in message(again)) == (409, True)
+
+
+def test_a_session_nobody_came_back_to_is_forgotten_after_a_month(ana: User, valves: Dataset) -> None:
+    forgotten, recent, done = (Sender(client_of(ana), valves) for _ in range(3))
+    done.send(a_jsonl=lines(said("One")))
+    ended = {forgotten: timedelta(days=31), recent: timedelta(days=29), done: timedelta(days=400)}
+    for sender, ago in ended.items():
+        ImportSession.objects.filter(pk=sender.id).update(upload_before=timezone.now() - ago)
+
+    ImportJob.discard_leftovers()
+
+    assert [sender.client.get(sender.at()).status_code for sender in ended] == [404, 200, 200]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import json
 import struct
 import subprocess
@@ -24,7 +23,7 @@ from google.protobuf import (  # type: ignore[import-untyped]
 from datasets.contents import Contents, GroundedPhrase, Interaction, PhraseGrounding, Vqa, repair
 from datasets.geometry import Box
 from exports import runs
-from exports.formats import vi_tfrecord
+from exports.formats import vi_tfrecord, vi_tfrecord_features
 from exports.formats.vi_tfrecord_features import FEATURES
 from exports.records import AnnotationRecord, Member, Options, Record, Run, dump_annotations
 
@@ -60,12 +59,11 @@ print(json.dumps(found))
 """
 
 
-def options(tmp_path: Path, *, labels: tuple[str, ...] = (), **changes: Any) -> Options:
+def options(*, labels: tuple[str, ...] = (), **changes: Any) -> Options:
     fields: dict[str, Any] = {
         "normalized": False,
         "include_images": False,
         "labels": labels,
-        "spool_dir": tmp_path / "spool",
     }
     return Options(**fields | changes)
 
@@ -139,13 +137,13 @@ def unpack_export(folder: Path, asked: Options, *runs: Run) -> None:
 def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Several exports, each as its own reader reads it back in another process."""
     root = tmp_path_factory.mktemp("exports")
-    grounding = options(root, labels=LABELS)
+    grounding = options(labels=LABELS)
     unpack_export(root / "pixels", grounding, run_of(VALVES))
     unpack_export(
         root / "parts", grounding, run_of(VALVES[:2], folder="train"), run_of(VALVES[2:], folder="validation")
     )
-    unpack_export(root / "images", options(root, include_images=True), run_of(PICTURES))
-    unpack_export(root / "questions", options(root, labels=("", "Ja ✓", "No")), run_of(QUESTIONS))
+    unpack_export(root / "images", options(include_images=True), run_of(PICTURES))
+    unpack_export(root / "questions", options(labels=("", "Ja ✓", "No")), run_of(QUESTIONS))
     unpack_export(root / "nothing", grounding, run_of([]))
     cuts = runs.even(0, 10, records_a_run=3)
     several = [
@@ -155,7 +153,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     unpack_export(root / "many", grounding, *several)
     unpack_export(root / "torn", grounding, *several)
     (root / "torn" / "annotations-00001-of-00004.tfrecord").unlink()
-    folders = [str(path) for path in sorted(root.iterdir()) if path.name != "spool"]
+    folders = [str(path) for path in sorted(root.iterdir())]
     done = subprocess.run(
         [sys.executable, "-I", "-c", READ_BACK, *folders], capture_output=True, text=True, check=False, cwd=root
     )
@@ -300,53 +298,86 @@ def shard(run: Run, asked: Options) -> dict[str, bytes]:
     return {member.name: b"".join(map(bytes, member.chunks)) for member in vi_tfrecord.encode(run, asked)}
 
 
-def test_a_run_is_a_shard_named_by_its_place(tmp_path: Path) -> None:
-    found = shard(Run("train", 2, 11, [record(0)]), options(tmp_path))
+def test_a_run_is_a_shard_named_by_its_place() -> None:
+    found = shard(Run("train", 2, 11, [record(0)]), options())
     assert list(found) == ["train/annotations-00002-of-00011.tfrecord"]
 
 
-def test_a_run_without_records_is_an_empty_shard(tmp_path: Path) -> None:
-    assert shard(Run("", 0, 1, []), options(tmp_path)) == {"annotations-00000-of-00001.tfrecord": b""}
+def test_a_run_without_records_is_an_empty_shard() -> None:
+    assert shard(Run("", 0, 1, []), options()) == {"annotations-00000-of-00001.tfrecord": b""}
 
 
-def test_members_are_deflated_unless_images_are_inside(tmp_path: Path) -> None:
-    plain = [member.compressed for member in vi_tfrecord.encode(run_of(VALVES), options(tmp_path))]
-    images = options(tmp_path, include_images=True)
+def test_members_are_deflated_unless_images_are_inside() -> None:
+    plain = [member.compressed for member in vi_tfrecord.encode(run_of(VALVES), options())]
+    images = options(include_images=True)
     assert (plain, [member.compressed for member in vi_tfrecord.encode(run_of(PICTURES), images)]) == (
         [True],
         [False],
     )
 
 
-def test_the_same_records_make_the_same_bytes(tmp_path: Path) -> None:
-    asked = options(tmp_path, labels=LABELS)
+def test_the_same_records_make_the_same_bytes() -> None:
+    asked = options(labels=LABELS)
     assert shard(run_of(VALVES), asked) == shard(run_of(VALVES), asked)
 
 
-# The spool
+@pytest.mark.parametrize(
+    ("stored", "records", "changes"),
+    [
+        ("valves.tfrecord", VALVES, {"labels": LABELS}),
+        ("questions.tfrecord", QUESTIONS, {"labels": ("", "Ja ✓", "No")}),
+        ("pictures.tfrecord", PICTURES, {"include_images": True}),
+    ],
+)
+def test_a_shard_is_as_it_always_was(stored: str, records: list[Record], changes: dict[str, Any]) -> None:
+    [found] = shard(run_of(records), options(**changes)).values()
+    assert found == (GOLDEN / stored).read_bytes()
 
 
-def spooled(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "spool").rglob("*") if path.is_file())
+def test_a_shard_is_what_tensorflow_would_write(tmp_path: Path) -> None:
+    # One after the other, small and large: nothing of a record may show in the next.
+    sizes = (3 * 1024 * 1024, 0, 1, 99, 100, 127, 128, 16_200, 16_383, 16_384, 2_097_151)
+    pictures = [VALVES[0]._replace(image=bytes(size), mime_type="image/png") for size in sizes]
+    mixed = [VALVES[1], *pictures, VALVES[2], *VALVES, *QUESTIONS, *reversed(pictures), *PICTURES, VALVES[0]]
+    numbers = vi_tfrecord_features.number_labels(LABELS)
+    columns = [vi_tfrecord_features.columns(record, numbers) for record in mixed]
+    [found] = shard(run_of(mixed), options(labels=LABELS, include_images=True)).values()
+    assert found == written_by_tensorflow(tmp_path / "expected", columns)
 
 
-def test_a_closed_generator_leaves_nothing(tmp_path: Path) -> None:
-    members = vi_tfrecord.encode(run_of(VALVES), options(tmp_path))
-    chunks = iter(next(members).chunks)
-    next(chunks)
-    assert spooled(tmp_path)
-    members.close()  # type: ignore[attr-defined]
-    assert list((tmp_path / "spool").iterdir()) == []
+def written_by_tensorflow(path: Path, columns: Iterable[vi_tfrecord_features.Columns]) -> bytes:
+    """A file of Examples, each made in the plain way."""
+    import tensorflow as tf
+
+    make = {
+        "string": lambda values: tf.train.Feature(bytes_list=tf.train.BytesList(value=values)),
+        "int64": lambda values: tf.train.Feature(int64_list=tf.train.Int64List(value=values)),
+        "float32": lambda values: tf.train.Feature(float_list=tf.train.FloatList(value=values)),
+    }
+    kinds = {feature.name: make[feature.dtype] for feature in FEATURES}
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for filled in columns:
+            features = tf.train.Features(feature={name: kinds[name](values) for name, values in filled.items()})
+            writer.write(tf.train.Example(features=features).SerializeToString(deterministic=True))
+    return path.read_bytes()
 
 
-def test_a_source_that_breaks_leaves_nothing(tmp_path: Path) -> None:
+def test_a_source_that_breaks_is_heard_of() -> None:
     def records() -> Iterator[Record]:
         yield VALVES[0]
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(vi_tfrecord.encode(run_of(records()), options(tmp_path)))
-    assert list((tmp_path / "spool").iterdir()) == []
+        shard(run_of(records()), options())
+
+
+def test_chunks_are_of_one_size() -> None:
+    picture = VALVES[0]._replace(image=bytes(700_000))
+    [member] = vi_tfrecord.encode(run_of([VALVES[0], picture, *VALVES * 500, picture]), options())
+    *sizes, last = [len(chunk) for chunk in member.chunks]
+    assert len(sizes) > 1
+    assert set(sizes) == {1024 * 1024}
+    assert 0 < last <= 1024 * 1024
 
 
 # Companions and preview
@@ -360,13 +391,13 @@ def companion(name: str, asked: Options) -> str:
 ODD_LABELS = ("", 'a "quoted" \\ name', "line\nfeed\ttab\x7f", "{brace: 'x'} # no comment", "赤いバルブ 🔧")
 
 
-def test_the_label_map_is_as_it_always_was(tmp_path: Path) -> None:
-    found = companion("label_map.pbtxt", options(tmp_path, labels=ODD_LABELS))
+def test_the_label_map_is_as_it_always_was() -> None:
+    found = companion("label_map.pbtxt", options(labels=ODD_LABELS))
     assert found == (GOLDEN / "label_map.pbtxt").read_text()
 
 
-def test_the_label_map_is_a_string_int_label_map(tmp_path: Path) -> None:
-    written = companion("label_map.pbtxt", options(tmp_path, labels=ODD_LABELS))
+def test_the_label_map_is_a_string_int_label_map() -> None:
+    written = companion("label_map.pbtxt", options(labels=ODD_LABELS))
     label_map = text_format.Parse(written, string_int_label_map())
     assert [(item.id, item.name) for item in label_map.item] == list(enumerate(ODD_LABELS, start=1))
 
@@ -386,22 +417,22 @@ def string_int_label_map() -> Any:
     return message_factory.GetMessageClass(found)()
 
 
-def test_the_feature_specification_is_as_it_always_was(tmp_path: Path) -> None:
-    found = companion("features.json", options(tmp_path, include_images=True))
+def test_the_feature_specification_is_as_it_always_was() -> None:
+    found = companion("features.json", options(include_images=True))
     assert found == (GOLDEN / "features.json").read_text()
 
 
-def test_the_feature_specification_tells_the_unit_and_only_what_is_there(tmp_path: Path) -> None:
-    pixels = json.loads(companion("features.json", options(tmp_path)))
-    fractions = json.loads(companion("features.json", options(tmp_path, normalized=True)))
+def test_the_feature_specification_tells_the_unit_and_only_what_is_there() -> None:
+    pixels = json.loads(companion("features.json", options()))
+    fractions = json.loads(companion("features.json", options(normalized=True)))
     assert pixels["boxes"] == "pixels"
     assert fractions["boxes"].startswith("fractions")
     left_out = {feature.name for feature in FEATURES} - {feature["name"] for feature in pixels["features"]}
     assert left_out == {"image/format", "image/encoded"}
 
 
-def test_the_preview_is_json_in_the_order_of_the_table(tmp_path: Path) -> None:
-    shown = json.loads(vi_tfrecord.preview(VALVES[1], options(tmp_path, labels=LABELS)))
+def test_the_preview_is_json_in_the_order_of_the_table() -> None:
+    shown = json.loads(vi_tfrecord.preview(VALVES[1], options(labels=LABELS)))
     assert shown["image/filename"] == "名前_2.jpg"
     assert shown["phrase/text"] == ["赤いバルブ", "🔧"]
     assert shown["image/object/bbox/xmin"] == [0.1, 5]
@@ -409,35 +440,26 @@ def test_the_preview_is_json_in_the_order_of_the_table(tmp_path: Path) -> None:
     assert list(shown) == [feature.name for feature in FEATURES if feature.name in shown]
 
 
-def test_the_preview_shows_no_numbers_for_labels_it_does_not_know(tmp_path: Path) -> None:
-    shown = json.loads(vi_tfrecord.preview(VALVES[1], options(tmp_path)))
+def test_the_preview_shows_no_numbers_for_labels_it_does_not_know() -> None:
+    shown = json.loads(vi_tfrecord.preview(VALVES[1], options()))
     assert "image/object/class/label" not in shown
     assert shown["image/object/class/text"] == ["赤いバルブ", "🔧"]
 
 
-def test_the_preview_counts_the_bytes_of_an_image(tmp_path: Path) -> None:
-    shown = json.loads(vi_tfrecord.preview(PICTURES[0], options(tmp_path, include_images=True)))
+def test_the_preview_counts_the_bytes_of_an_image() -> None:
+    shown = json.loads(vi_tfrecord.preview(PICTURES[0], options(include_images=True)))
     assert shown["image/encoded"] == "(12 bytes)"
 
 
 def test_tensorflow_is_loaded_by_encoding_alone() -> None:
     program = """
 import sys
-from pathlib import Path
-from exports import runs
 from exports.formats import vi_tfrecord
 from exports.records import Options, Record
-asked = Options(normalized=False, include_images=False, labels=("a",), spool_dir=Path("."))
+asked = Options(normalized=False, include_images=False, labels=("a",))
 vi_tfrecord.preview(Record("1", "a.jpg", "a.jpg", 1, 1, ()), asked)
 assert all(b"".join(map(bytes, member.chunks)) for member in vi_tfrecord.companions(asked))
 assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_full_disk_has_the_name_that_the_system_gives_it() -> None:
-    # /dev/full is a disk with no room: every write to it fails as on a full one.
-    with pytest.raises(OSError, match="No space left on device") as caught, vi_tfrecord._as_os_errors():
-        vi_tfrecord._write(Path("/dev/full"), VALVES, {})
-    assert caught.value.errno == errno.ENOSPC

@@ -1,0 +1,100 @@
+"""An archive in the making: a file of this machine, or what the store puts together from the fragments on it.
+
+Whichever it is, it is checked by reading back what will be downloaded, or what that is made of, as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from exports import archive, storage
+from exports.archive import ArchiveWriter, Checked, DamagedArchive
+from exports.archives_in_store import StoreArchives
+from exports.joined_archive import JoinedArchive
+
+if TYPE_CHECKING:
+    from vi_portal.s3.joining import Joining
+
+
+class Draft(Protocol):
+    """What is written by `writer`, and once that is closed, checked and published."""
+
+    @property
+    def writer(self) -> ArchiveWriter | JoinedArchive: ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are to check."""
+
+    def check(self, on_bytes: Callable[[int], None]) -> Checked:
+        """Read it back, as a whole. Raises `DamagedArchive`."""
+
+    def publish(self, sent: Callable[[int], None]) -> str:
+        """Make it durable under its key, and return the key. `sent` hears of bytes that had to be sent, and may raise;
+        then nothing is there."""
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Draft]:
+    """A draft in the file `path`, which is the caller's to remove."""
+    draft = _File(path, ArchiveWriter(path))
+    try:
+        yield draft
+    finally:
+        draft.writer.discard()
+
+
+@contextmanager
+def put_together(archives: StoreArchives, key: str, *, spool: Path) -> Iterator[Draft]:
+    """A draft on the store, under `key`. Where the block raises, nothing of it is left there, if the store answers."""
+    upload = archives.join(key)
+    draft = _Joined(archives, key, upload, JoinedArchive(upload, spool))
+    try:
+        yield draft
+    except BaseException:
+        upload.discard()
+        raise
+    finally:
+        draft.writer.discard()
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    writer: ArchiveWriter
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def check(self, on_bytes: Callable[[int], None]) -> Checked:
+        return archive.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
+
+    def publish(self, sent: Callable[[int], None]) -> str:
+        return storage.publish(self.path, sent=sent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    archives: StoreArchives
+    key: str
+    upload: Joining
+    writer: JoinedArchive
+
+    @property
+    def size(self) -> int:
+        return self.upload.size
+
+    def check(self, on_bytes: Callable[[int], None]) -> Checked:
+        with self.archives.open_whole(self.key) as file, self.archives.open(self.key, self.size) as directory:
+            checked = archive.check_files(file, directory, on_bytes=on_bytes)
+        if checked.size != self.size:
+            raise DamagedArchive(f"The archive has {checked.size} bytes on the store instead of {self.size}.")
+        return checked
+
+    def publish(self, sent: Callable[[int], None]) -> str:
+        return self.key  # it is there since its writer was closed

@@ -1,0 +1,214 @@
+"""Large exports on a store: it puts the archive together, and no machine's disk holds the whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+import zipfile
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from datasets import images
+from datasets.models import Dataset, NewAsset
+from exports import shards
+from exports.models import ExportJob, ExportShard
+from exports.registry import FORMATS
+from tests import cast
+from tests.exports.jobs import make_running
+from tests.exports.reading import export, leftovers
+from tests.exports.test_shards import another_worker
+from tests.services.s3.kit import noisy_png, with_images
+from tests.services.store import Asked, Bucket, Fault, Store, Way, fails
+from vi_portal.accounts.models import User
+from vi_portal.jobs.models import State, Worker
+from vi_portal.s3 import cutting
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Runs of two records, shards of four, and parts that a store of the tests takes."""
+    for key, entry in FORMATS.items():
+        monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
+    settings.EXPORT_SHARD_RECORDS = 4
+    monkeypatch.setattr(cutting, "SMALLEST_PART", 1000)
+
+
+def content(job: ExportJob, bucket: Bucket) -> bytes:
+    assert job.state == State.FINISHED, job.failure
+    return bucket.read(f"team/exports/{job.archive}")
+
+
+def members(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(BytesIO(archive)) as opened:
+        assert opened.testzip() is None
+        return {name: opened.read(name) for name in opened.namelist() if name != "export.json"}
+
+
+ASKED: list[dict[str, Any]] = [
+    {"ratio": "0.3", "seed": 7, "include_images": True},
+    {"include_images": False},
+    {"format": "ViTfrecord", "ratio": "0.3", "seed": 7, "include_images": True},
+    {"format": "ViFull", "ratio": "0.3", "seed": 7},
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.get("format", "ViJsonl"))
+def test_the_archive_the_store_puts_together_is_the_one_of_a_single_worker(
+    valves: Dataset, bucket: Bucket, server: Store, way: Way, settings: Any, asked: dict[str, Any]
+) -> None:
+    if asked.get("format") == "ViTfrecord" and not server.is_real:
+        pytest.skip("TensorFlow takes long to load: with the real store only.")
+    with_images(valves, 13)
+    settings.EXPORT_SHARD_RECORDS = 1000
+    alone = content(export(valves, **asked), bucket)
+    settings.EXPORT_SHARD_RECORDS = 4
+    Worker.sign_in("one")
+    Worker.sign_in("other")
+    with another_worker():
+        job = export(valves, **asked)
+    joined = content(job, bucket)
+    assert members(joined) == members(alone)
+    assert (job.size, job.sha256) == (len(joined), hashlib.sha256(joined).hexdigest())
+    # All that precedes the receipt, which tells the job's own id, is the same to the byte.
+    until = [zipfile.ZipFile(BytesIO(archive)).getinfo("export.json").header_offset for archive in (alone, joined)]
+    assert joined[: until[1]] == alone[: until[0]]
+    if asked.get("include_images", True):
+        assert any("x-amz-copy-source-range" in request.headers for request in way.asked)
+    assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
+    assert (bucket.unfinished(), leftovers(), ExportShard.objects.exists()) == ([], [], False)
+
+
+def test_one_worker_alone_puts_it_together_as_well(valves: Dataset, bucket: Bucket, way: Way) -> None:
+    stored = with_images(valves, 9)
+    Worker.sign_in("one")
+    found = members(content(export(valves, include_images=True), bucket))
+    assert {name.removeprefix("images/"): found[name] for name in found if name.startswith("images/")} == stored
+    assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) > 4
+
+
+def test_parts_are_as_large_as_any_store_wants_them_and_most_bytes_are_copied(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "SMALLEST_PART", 5 * 2**20)
+    settings.EXPORT_SHARD_RECORDS = 5
+    stored = {f"noise_{number}.png": noisy_png(1000, 700) for number in range(13)}
+    for name, content_of in stored.items():
+        facts = images.store_image(BytesIO(content_of), dataset=valves, uid=name, filename=name)
+        [asset] = valves.add_assets([NewAsset(name, facts)])
+        cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
+    way.asked.clear()
+    job = export(valves, format="ViFull")
+    found = members(content(job, bucket))
+    assert {name.rpartition("/")[2]: found[name] for name in found if name.endswith(".png")} == stored
+    parts = [asked for asked in way.asked if "partNumber" in asked.path and ".zip" in asked.path]
+    parts.sort(key=lambda asked: int(parse_qs(urlsplit(asked.path).query)["partNumber"][0]))
+    sent, copied = [asked.size for asked in parts], [size_copied(asked) for asked in parts]
+    assert all(size >= 5 * 2**20 for size in map(max, sent[:-1], copied[:-1]))
+    assert sum(sent) + sum(copied) == job.size
+    assert sum(copied) > sum(sent)
+
+
+def size_copied(asked: Asked) -> int:
+    """How many bytes the store was asked to copy."""
+    found = re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("x-amz-copy-source-range", ""))
+    return int(found[2]) - int(found[1]) + 1 if found else 0
+
+
+def test_no_more_images_pass_over_a_disk_at_once_than_make_a_shard(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = with_images(valves, 8)
+    settings.EXPORT_SHARD_RECORDS = 1000
+    monkeypatch.setattr(shards, "BYTES_A_SHARD", 2 * max(map(len, stored.values())))
+    found = members(content(export(valves, include_images=True), bucket))
+    assert len([name for name in found if name.startswith("images/")]) == 8
+    assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) == 1 + 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fails("PUT", having=".fragment"), id="a fragment"),
+        pytest.param(fails("PUT", having="partNumber=2"), id="a part"),
+        pytest.param(fails("POST", having="uploads"), id="at the start"),
+        pytest.param(fails("POST", having="uploadId"), id="at the end"),
+        pytest.param(fails("GET", having=".zip"), id="while it is read back"),
+    ],
+)
+def test_what_the_store_does_not_do_fails_the_job_and_leaves_nothing(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, fault: Any
+) -> None:
+    settings.JOB_MAX_ATTEMPTS = 1
+    with_images(valves, 13)
+    way.fault = fault
+    job = export(valves, include_images=True, seed=7)
+    assert (job.state, "The file store fails" in job.failure) == (State.FAILED, True)
+    assert (bucket.keys("team/exports/"), bucket.unfinished(), leftovers()) == ([], [], [])
+    way.fault = lambda asked: None
+    assert export(valves, include_images=True, seed=7).state == State.FINISHED
+
+
+def test_an_archive_that_does_not_read_back_is_not_published(valves: Dataset, bucket: Bucket, way: Way) -> None:
+    with_images(valves, 13)
+
+    def spoil(asked: Asked) -> None:
+        if asked.method == "HEAD" and asked.path.endswith(".zip"):
+            [key] = [key for key in bucket.keys("team/exports/") if key.endswith(".zip")]
+            archive = bytearray(bucket.read(key))
+            archive[len(archive) // 2] ^= 1
+            bucket.put(key, bytes(archive))
+            way.fault = lambda asked: None
+
+    way.fault = spoil
+    job = export(valves, include_images=True)
+    assert (job.state, "did not read back as it was written" in job.failure) == (State.FAILED, True)
+    assert (bucket.keys("team/exports/"), bucket.unfinished()) == ([], [])
+
+
+def test_a_job_cancelled_while_it_is_put_together_leaves_nothing(valves: Dataset, bucket: Bucket, way: Way) -> None:
+    with_images(valves, 13)
+
+    def cancelled_meanwhile(asked: Asked) -> None:
+        if "uploadId" in asked.path and asked.method == "POST":
+            ExportJob.objects.get().cancel(by="Ana")
+
+    way.fault = cancelled_meanwhile
+    job = export(valves, include_images=True)
+    assert job.failure == "Cancelled by Ana."
+    assert (bucket.keys("team/exports/"), bucket.unfinished(), leftovers()) == ([], [], [])
+
+
+def test_an_answer_that_was_lost_at_the_end_is_no_failure(valves: Dataset, bucket: Bucket, way: Way) -> None:
+    with_images(valves, 13)
+    lost = list[str]()
+
+    def answer_lost(asked: Asked) -> Fault | None:
+        if asked.method == "POST" and "uploadId" in asked.path and not lost:
+            lost.append(asked.path)
+            return Fault(cut_after=0)
+        return None
+
+    way.fault = answer_lost
+    job = export(valves, include_images=True)
+    assert (job.state, len(lost)) == (State.FINISHED, 1), job.failure
+
+
+def test_the_sweep_removes_what_a_worker_that_died_was_putting_together(
+    valves: Dataset, ana: User, bucket: Bucket
+) -> None:
+    job = make_running(valves, ana)
+    assert job.lease_token is not None
+    dead = f"{job.pk}-{uuid.uuid4()}"
+    bucket.put(f"team/exports/{uuid.uuid4()}-{uuid.uuid4()}.fragment", b"of a shard that is gone")
+    bucket.begin(f"team/exports/{dead}.zip")
+    bucket.begin(f"team/exports/{job.pk}-{job.lease_token}.zip")
+    ExportJob.discard_leftovers()
+    assert bucket.keys("team/exports/") == []
+    assert bucket.unfinished() == [f"team/exports/{job.pk}-{job.lease_token}.zip"]
