@@ -39,10 +39,10 @@ def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
 def shared_job(dataset: Dataset, spec: ExportSpec, *, workers: int) -> Outcome:
     """The same, shared by so many workers, each a process of its own."""
     names = [f"bench-{number}" for number in range(workers)]
-    for name in names:
-        Worker.sign_in(name)
     connections.close_all()
     others = [_fork(partial(_write_shards, name)) for name in names[1:]]
+    for name in names:
+        Worker.sign_in(name)
     try:
         return whole_job(dataset, spec)
     finally:

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -220,24 +221,49 @@ def parse_many_labels(texts: Sequence[str]) -> list[dict[str, int]]:
     return _labels_decoder.decode(f"[{','.join(texts)}]")
 
 
-def tally_labels(texts: str) -> Iterator[tuple[dict[str, int], int]]:
-    """What the labels texts, one a line, hold: in few pieces, with how often each piece is there.
+class LabelTally:
+    """Labels texts added up: distinct pieces of them, and how often each is there.
 
     Most labels recur with the same count, so the members of all objects are cut apart, and each is decoded once. The
     cut, after a comma and before a quote, is wrong where a label ends with a comma; then a piece is no JSON, and whole
     texts are taken instead.
     """
-    if not texts:
-        return
-    pieces = Counter(texts.replace("}\n{", ",")[2:-1].split(',"'))
+
+    def __init__(self) -> None:
+        self._members: Counter[str] = Counter()
+        self._objects: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        """How many pieces are kept."""
+        return len(self._members) + len(self._objects)
+
+    def add(self, texts: str) -> None:
+        """Count the labels texts in `texts`, one a line."""
+        pieces = texts.replace("}\n{", ",")[2:-1].split(',"')
+        known = len(self._members)
+        self._members.update(pieces)
+        fresh = list(islice(reversed(self._members), len(self._members) - known))
+        if not _are_members(fresh):
+            self._members.subtract(pieces)
+            self._members = +self._members
+            self._objects.update(texts.split("\n"))
+
+    def counts(self) -> Iterator[tuple[dict[str, int], int]]:
+        """What the pieces hold, and how often each is there."""
+        yield from zip(_members(self._members), self._members.values(), strict=True)
+        yield from zip(parse_many_labels(list(self._objects)), self._objects.values(), strict=True)
+
+
+def _members(pieces: Iterable[str]) -> list[dict[str, int]]:
+    return parse_many_labels([f'{{"{piece}}}' for piece in pieces])
+
+
+def _are_members(pieces: Sequence[str]) -> bool:
     try:
-        parsed = parse_many_labels([f'{{"{piece}}}' for piece in pieces])
+        # One that is none may end within the next.
+        return len(_members(pieces)) == len(pieces)
     except msgspec.DecodeError:
-        parsed = []
-    if len(parsed) != len(pieces):
-        pieces = Counter(texts.split("\n"))
-        parsed = parse_many_labels(list(pieces))
-    yield from zip(parsed, pieces.values(), strict=True)
+        return False
 
 
 def _with_boxes(contents: PhraseGrounding, boxes: _BoxesOf) -> PhraseGrounding:

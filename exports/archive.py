@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import struct
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, BinaryIO
 
 from isal import isal_zlib
@@ -34,6 +36,8 @@ _STORED, _DEFLATED = 0, 8
 _DOS_TIME, _DOS_DATE = 0, 1 << 5 | 1  # 1980-01-01 00:00, the earliest a zip can say
 _REGULAR_FILE = 0o100644 << 16
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
+
+_LAST_BLOCK = b"\3\0"
 
 _READ = 1024 * 1024
 
@@ -60,7 +64,8 @@ class Written:
 class Piece:
     """A member's bytes as they lie in an archive, or a part of them with `more` to come.
 
-    `size` and `crc` are of what went in, `stored` is how many bytes came of it.
+    `size` and `crc` are of what went in, `stored` and `stored_crc` of what came of it. Where it is `checked`, the one
+    became the other again when it was read back.
     """
 
     name: str
@@ -68,8 +73,10 @@ class Piece:
     size: int
     crc: int
     stored: int
+    stored_crc: int = 0
     more: bool = False
     sha256: str = ""
+    checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class Entry:
         """The member once `piece` is added to it."""
         return replace(
             self,
-            crc=isal_zlib.crc32_combine(self.crc, piece.crc, piece.size),
+            crc=_crc_of_both(self.crc, piece.crc, piece.size),
             size=self.size + piece.size,
             compressed_size=self.compressed_size + piece.stored,
         )
@@ -113,18 +120,25 @@ def write_piece(member: Member, write: Callable[[Chunk], object]) -> Piece:
     Raises `UnexpectedBytes`, or whatever the chunks raise, when some of it was written.
     """
     deflate = isal_zlib.compressobj(1, wbits=-15) if member.compressed else None
-    crc = size = stored = 0
+    crc = size = stored = stored_crc = 0
     for chunk in member.chunks:
         crc = isal_zlib.crc32(chunk, crc)
         size += len(chunk)
-        out = chunk if deflate is None else deflate.compress(chunk)
+        if deflate is None:
+            write(chunk)
+            continue
+        out = deflate.compress(chunk)
         stored += len(out)
+        stored_crc = isal_zlib.crc32(out, stored_crc)
         write(out)
     if deflate is not None:
         # What ends on a whole byte, with the stream still open, can be followed by another stream's beginning.
         out = deflate.flush(isal_zlib.Z_FULL_FLUSH if member.more else isal_zlib.Z_FINISH)
         stored += len(out)
+        stored_crc = isal_zlib.crc32(out, stored_crc)
         write(out)
+    else:
+        stored, stored_crc = size, crc
     expected = member.expected
     if expected and (crc, size) != (expected.crc32, expected.size):
         raise UnexpectedBytes(
@@ -133,7 +147,7 @@ def write_piece(member: Member, write: Callable[[Chunk], object]) -> Piece:
         )
     # SHA-256 costs more than the rest of copying; bytes whose size and CRC hold keep the hash they came with.
     sha256 = expected.sha256 if expected else ""
-    return Piece(member.name, member.compressed, size, crc, stored, member.more, sha256)
+    return Piece(member.name, member.compressed, size, crc, stored, stored_crc, member.more, sha256)
 
 
 class Directory:
@@ -173,19 +187,24 @@ class Directory:
 
 
 class ArchiveWriter:
-    """Writes members to a new file, one at a time. `close` completes the archive; without it there is none."""
+    """Writes members to a new file, one at a time. `close` completes the archive; without it there is none.
+
+    `checked` has the CRC-32 of what is stored of the members whose pieces were all checked already.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("wb", buffering=_READ)
         self._directory = Directory(path.parent)
         self._open: Entry | None = None
+        self._open_checked: int | None = 0
+        self.checked: dict[str, int] = {}
 
     def add(self, member: Member) -> Written | None:
         """Pull `member`'s chunks into the archive. None while there is more of it to come.
 
         Raises `UnexpectedBytes`, or whatever the chunks raise; the archive is then as if it had not been added.
         """
-        start, before = self._file.tell(), self._open
+        start, before, before_checked = self._file.tell(), self._open, self._open_checked
         try:
             # Sizes known beforehand are written once; others are filled in when the chunks are through.
             known = member.expected if not member.compressed and not member.more else None
@@ -194,7 +213,7 @@ class ArchiveWriter:
         except BaseException:
             self._file.seek(start)
             self._file.truncate()
-            self._open = before
+            self._open, self._open_checked = before, before_checked
             raise
 
     def append(self, piece: Piece, stored: Iterable[Chunk]) -> Written | None:
@@ -225,13 +244,18 @@ class ArchiveWriter:
         self._open = Entry(name, _DEFLATED if compressed else _STORED, *header, self._file.tell())
         self._file.write(local_header(self._open))
         self._open = replace(self._open, crc=0, size=0, compressed_size=0)
+        self._open_checked = 0
 
     def _end(self, piece: Piece, *, filled: bool) -> Written | None:
         """Count `piece` to the open member, and complete that unless there is more to come."""
         assert self._open is not None
         entry = self._open = self._open.with_more(piece)
+        before = self._open_checked if piece.checked else None
+        self._open_checked = None if before is None else _crc_of_both(before, piece.stored_crc, piece.stored)
         if piece.more:
             return None
+        if self._open_checked is not None:
+            self.checked[piece.name] = self._open_checked
         if not filled:
             end = self._file.tell()
             self._file.seek(entry.offset)
@@ -246,6 +270,11 @@ class ArchiveWriter:
             raise ValueError(f"{self._open.name} is not complete.")
 
 
+def _crc_of_both(first: int, second: int, size: int) -> int:
+    """The CRC-32 of two texts, the `second` of them of this `size`."""
+    return isal_zlib.crc32_combine(first, second, size)
+
+
 def local_header(entry: Entry) -> bytes:
     """What precedes the bytes of a member. Its length is a matter of the name alone."""
     # Always Zip64, so that a member may turn out to be of any size.
@@ -257,32 +286,60 @@ def local_header(entry: Entry) -> bytes:
     )
 
 
-def check(path: Path, *, on_bytes: Callable[[int], None] = lambda count: None) -> Checked:
+def check(
+    path: Path,
+    *,
+    checked: Mapping[str, int] = MappingProxyType({}),
+    on_bytes: Callable[[int], None] = lambda count: None,
+) -> Checked:
     """Read the whole archive at `path` back: see `check_files`."""
     with path.open("rb") as file, path.open("rb") as directory:
-        return check_files(file, directory, on_bytes=on_bytes)
+        return check_files(file, directory, checked=checked, on_bytes=on_bytes)
 
 
-def check_files(file: BinaryIO, directory: BinaryIO, *, on_bytes: Callable[[int], None]) -> Checked:
+def check_files(
+    file: BinaryIO,
+    directory: BinaryIO,
+    *,
+    checked: Mapping[str, int] = MappingProxyType({}),
+    on_bytes: Callable[[int], None],
+) -> Checked:
     """Read a whole archive back: every member is inflated, and its size and CRC are compared.
 
-    It is opened twice: `file` is read from the start to the end, `directory` as a reader would, from the end record.
-    `on_bytes` hears how many bytes of the file were read. Raises `DamagedArchive`.
+    Those whose pieces were `checked` before, by `check_piece`, are compared with the CRC of what was stored then.
+    The archive is opened twice: `file` is read from the start to the end, `directory` as a reader would, from the end
+    record. `on_bytes` hears how many bytes of the file were read. Raises `DamagedArchive`.
     """
+    with _reading():
+        return _check(file, directory, checked, on_bytes)
+
+
+def check_piece(file: BinaryIO, piece: Piece) -> Piece:
+    """Read `piece` back from where `file` is: it is inflated, and its size and CRC are compared. Return it as checked.
+
+    Raises `DamagedArchive`.
+    """
+    with _reading():
+        _check_contents(file, Entry.of(piece, offset=file.tell()), lambda chunk: None, more=piece.more)
+    return replace(piece, checked=True)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
     try:
-        return _check(file, directory, on_bytes)
+        yield
     except (struct.error, UnicodeDecodeError, IsalError) as error:  # type: ignore[misc]  # its stub names an instance
         raise DamagedArchive(f"The archive does not read back: {error}.") from error
 
 
-def _check(file: BinaryIO, directory: BinaryIO, on_bytes: Callable[[int], None]) -> Checked:
+def _check(file: BinaryIO, directory: BinaryIO, checked: Mapping[str, int], on_bytes: Callable[[int], None]) -> Checked:
     digest = hashlib.sha256()
     members, start = _directory_place(directory)
     position = 0
     for entry in _directory_entries(directory, members, start):
         if entry.offset != position:
             raise DamagedArchive(f"{entry.name} does not start where the member before it ends.")
-        position = _check_member(file, entry, digest.update)
+        position = _check_member(file, entry, checked.get(entry.name), digest.update)
         on_bytes(position - entry.offset)
     if position != start:
         raise DamagedArchive("The central directory does not start where the last member ends.")
@@ -327,24 +384,33 @@ def _directory_place(file: BinaryIO) -> tuple[int, int]:
     return count, position
 
 
-def _check_member(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None]) -> int:
-    """Compare the member that begins here with its entry, and return where it ends. `feed` gets its bytes on disk."""
+def _check_member(file: BinaryIO, entry: Entry, stored_crc: int | None, feed: Callable[[Chunk], None]) -> int:
+    """Compare the member that begins here with its entry, and return where it ends. `feed` gets its bytes on disk.
+
+    Where it was checked piece by piece, it is enough that it is stored as it was then: with this CRC.
+    """
     header = local_header(entry)
     found = file.read(len(header))
     feed(found)
     if found != header:
         raise DamagedArchive(f"{entry.name} is not where the directory says.")
+    if stored_crc is not None:
+        entry = replace(entry, method=_STORED, crc=stored_crc, size=entry.compressed_size)
+    _check_contents(file, entry, feed)
+    return file.tell()
+
+
+def _check_contents(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None], *, more: bool = False) -> None:
     crc = size = 0
-    for piece in _pieces(file, entry, feed):
+    for piece in _pieces(file, entry, feed, more=more):
         crc = isal_zlib.crc32(piece, crc)
         size += len(piece)
     if (crc, size) != (entry.crc, entry.size):
         raise DamagedArchive(f"{entry.name} does not read back as it was written.")
-    return file.tell()
 
 
-def _pieces(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None]) -> Iterator[bytes]:
-    """The bytes of the member, inflated, in pieces of bounded size."""
+def _pieces(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None], *, more: bool) -> Iterator[bytes]:
+    """The bytes of the member, or of a piece with `more` to come, inflated, in pieces of bounded size."""
     inflate = isal_zlib.decompressobj(wbits=-15) if entry.method == _DEFLATED else None
     left = entry.compressed_size
     while left:
@@ -360,5 +426,11 @@ def _pieces(file: BinaryIO, entry: Entry, feed: Callable[[Chunk], None]) -> Iter
         while piece := inflate.decompress(block, _READ):
             yield piece
             block = inflate.unconsumed_tail
-    if inflate is not None and not inflate.eof:
-        raise DamagedArchive(f"{entry.name} ends too early.")
+    if inflate is None:
+        return
+    if more and not inflate.eof:
+        # What another piece can follow ends between two blocks, on a whole byte: there a last, empty block is in place.
+        yield inflate.decompress(_LAST_BLOCK)
+        more = False
+    if more or not inflate.eof:
+        raise DamagedArchive(f"{entry.name} does not end where it should.")

@@ -72,7 +72,7 @@ class _File:
         return self.path.stat().st_size
 
     def check(self, on_bytes: Callable[[int], None]) -> Checked:
-        return archive.check(self.path, on_bytes=on_bytes)
+        return archive.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
 
     def publish(self, sent: Callable[[int], None]) -> str:
         return storage.publish(self.path, sent=sent)

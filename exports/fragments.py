@@ -14,12 +14,15 @@ from typing import BinaryIO
 
 import msgspec
 
+from exports import archive
 from exports.archive import ArchiveWriter, Entry, Piece, Written, local_header, write_piece
 from exports.receipt import Receipt, Share
 from exports.records import Chunk, Member
 
 _LENGTH = struct.Struct("<Q")
 _READ = 1024 * 1024
+#: From this size on, in bytes, a piece is checked by who wrote it. Of small ones there may be many to remember.
+_LARGE = 256 * 1024
 
 
 class Note(msgspec.Struct):
@@ -34,10 +37,15 @@ _decoder = msgspec.json.Decoder(Note)
 
 
 class FragmentWriter:
-    """Takes members as an archive would. `close` completes the fragment; without it there is none."""
+    """Takes members as an archive would. `close` completes the fragment; without it there is none.
+
+    Large pieces are read back here, by one worker while others do the same with theirs; so who assembles the archive
+    on disk need not inflate them.
+    """
 
     def __init__(self, path: Path, *, headed: bool = False) -> None:
         """`headed`: local headers are wanted as well."""
+        self._path = path
         self._file: BinaryIO = path.open("wb", buffering=_READ)
         self._headed = headed
         self._pieces: list[Piece] = []
@@ -63,11 +71,22 @@ class FragmentWriter:
         return None
 
     def close(self, receipt: Receipt) -> None:
-        """Write the note, `receipt` included, and close the file."""
-        note = msgspec.json.encode(Note(self._pieces, self._headers, receipt.share()))
+        """Check what was written, write the note, `receipt` included, and close the file. Raises `DamagedArchive`."""
+        self._file.flush()
+        note = msgspec.json.encode(Note(list(self._checked()), self._headers, receipt.share()))
         self._file.write(note)
         self._file.write(_LENGTH.pack(len(note)))
         self.discard()
+
+    def _checked(self) -> Iterator[Piece]:
+        """The pieces; what a store puts together is read back from there."""
+        place = 0
+        with self._path.open("rb") as file:
+            for piece, header in zip(self._pieces, self._headers, strict=True):
+                file.seek(place + header)
+                place += header + piece.stored
+                large = piece.compressed and piece.stored >= _LARGE and not self._headed
+                yield archive.check_piece(file, piece) if large else piece
 
     def discard(self) -> None:
         """Let go of the file, whatever its state."""
@@ -97,14 +116,14 @@ def read_note(file: BinaryIO) -> Note:
     return _decoder.decode(file.read(length))
 
 
-def assemble(file: BinaryIO, archive: ArchiveWriter, receipt: Receipt) -> None:
-    """Move the fragment in `file` into `archive`, and what it tells into `receipt`."""
+def assemble(file: BinaryIO, writer: ArchiveWriter, receipt: Receipt) -> None:
+    """Move the fragment in `file` into the archive of `writer`, and what it tells into `receipt`."""
     note = read_note(file)
     file.seek(0)
     receipt.absorb(note.share)
     for piece, header in zip(note.pieces, note.headers, strict=True):
         file.seek(header, 1)  # the archive writes its own
-        receipt.wrote_member(archive.append(piece, _stored(file, piece)))
+        receipt.wrote_member(writer.append(piece, _stored(file, piece)))
 
 
 def _stored(file: BinaryIO, piece: Piece) -> Iterator[Chunk]:

@@ -14,8 +14,7 @@ from typing import IO, Any, NamedTuple, Self
 
 import msgspec
 
-from datasets import contents as contents_module
-from datasets.contents import BoxFlaw
+from datasets.contents import BoxFlaw, LabelTally
 from exports.archive import Written
 
 FILENAME = "export.json"
@@ -26,7 +25,8 @@ NO_ANNOTATIONS = "no annotations"
 MAX_LABELS = 20_000
 OTHER_LABELS = "(all other labels)"
 _MAX_EXAMPLES = 20
-_PENDING_CHARACTERS = 2 * 1024 * 1024
+_PENDING_CHARACTERS = 128 * 1024
+_MAX_PIECES = 50_000
 
 _json = msgspec.json.Encoder()
 _raw_values = msgspec.json.Decoder(list[msgspec.Raw])
@@ -44,6 +44,7 @@ class LabelCounts:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._tally = LabelTally()
         self._pending: list[str] = []
         self._size = 0
 
@@ -52,29 +53,36 @@ class LabelCounts:
         self._size += len(texts)
         if self._size >= _PENDING_CHARACTERS:
             self._settle()
+            if len(self._tally) > _MAX_PIECES:
+                self._conclude()
 
-    def add_counts(self, counts: Mapping[str, int]) -> None:
+    def add_counts(self, counts: Mapping[str, int], times: int = 1) -> None:
         for label, count in counts.items():
             known = label in self._counts or len(self._counts) < MAX_LABELS
-            self._counts[label if known else OTHER_LABELS] += count
+            self._counts[label if known else OTHER_LABELS] += count * times
 
     def as_dict(self) -> dict[str, int]:
         """Every label with its count, most frequent first."""
-        self._settle()
-        return dict(sorted(self._counts.items(), key=lambda item: (-item[1], item[0])))
+        self._conclude()
+        ordered = sorted(self._counts)
+        ordered.sort(key=self._counts.__getitem__, reverse=True)  # equal counts stay in the order of their labels
+        return {label: self._counts[label] for label in ordered}
 
     def total(self) -> int:
-        self._settle()
+        self._conclude()
         return self._counts.total()
 
     def _settle(self) -> None:
-        counts = self._counts
-        for labels, times in contents_module.tally_labels("\n".join(self._pending)):
-            for label, count in labels.items():
-                known = label in counts or len(counts) < MAX_LABELS
-                counts[label if known else OTHER_LABELS] += count * times
+        if self._pending:
+            self._tally.add("\n".join(self._pending))
         self._pending.clear()
         self._size = 0
+
+    def _conclude(self) -> None:
+        self._settle()
+        for labels, times in self._tally.counts():
+            self.add_counts(labels, times)
+        self._tally = LabelTally()
 
 
 class SpooledList:

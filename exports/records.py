@@ -26,8 +26,8 @@ class Record(NamedTuple):
 
     `filename` is the asset's name in any archive; `original_filename` what the user calls it. `width` and `height`
     are px of the stored image. `annotations` is a JSON array of objects with `id`, `category` and `contents`, as
-    canonical text; `parsed` is the same, typed, for formats that need it. `image` has the uploaded bytes, where
-    images go inside the records.
+    canonical text in UTF-8; `parsed` is the same, typed, for formats that need it. `image` has the uploaded bytes,
+    where images go inside the records.
     """
 
     asset_id: str
@@ -35,7 +35,7 @@ class Record(NamedTuple):
     original_filename: str
     width: int
     height: int
-    annotations: str
+    annotations: bytes
     parsed: tuple[AnnotationRecord, ...] = ()
     mime_type: str = ""
     image: bytes | None = None
@@ -102,7 +102,7 @@ _annotations_decoder = msgspec.json.Decoder(tuple[AnnotationRecord, ...])
 _annotations_encoder = msgspec.json.Encoder()
 
 
-def parse_annotations(text: str) -> tuple[AnnotationRecord, ...]:
+def parse_annotations(text: bytes) -> tuple[AnnotationRecord, ...]:
     """The typed form of `Record.annotations`. Raises `ContentsError`."""
     try:
         return _annotations_decoder.decode(text)
@@ -110,6 +110,6 @@ def parse_annotations(text: str) -> tuple[AnnotationRecord, ...]:
         raise ContentsError(f"The annotations are not valid: {error}.") from error
 
 
-def dump_annotations(annotations: Sequence[AnnotationRecord]) -> str:
+def dump_annotations(annotations: Sequence[AnnotationRecord]) -> bytes:
     """The text of `Record.annotations`; the inverse of `parse_annotations`."""
-    return _annotations_encoder.encode(annotations).decode()
+    return _annotations_encoder.encode(annotations)

@@ -47,7 +47,7 @@ from vi_portal.s3.failures import StoreFailed
 log = logging.getLogger(__name__)
 
 #: How often the holder of the export looks whether a shard has come in.
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.02
 #: So many bytes of images, about, are a shard's worth: they pass over the disk of who writes it.
 BYTES_A_SHARD = 512 * 1024 * 1024
 

@@ -1,14 +1,14 @@
 """From rows to Records: the only stage that knows the database.
 
 Everything is read in one transaction of its own, so an export is of one moment, whatever is edited meanwhile.
-Chunks of assets are read with two queries each, one for the assets and one for all that is said of them; no model
-instances are made. Only annotations that need repair are read one by one.
+Chunks of assets are read with one query each, together with all that is said of them; no model instances are made.
+Only annotations that need repair are read one by one.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
-from django.db.models import Aggregate, Case, F, QuerySet, Sum, TextField, When
+from django.db.models import Aggregate, Case, F, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import Collate, Now
 from isal import isal_zlib
 
@@ -25,7 +25,7 @@ from datasets import contents as contents_module
 from datasets.contents import ContentsError
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset, DatasetType
 from exports import records, stems
-from exports.assembly import Assembled, assemble, asset_rows
+from exports.assembly import assemble, asset_rows
 from exports.fetching import Content, ImageUnreadable, nothing, with_contents
 from exports.receipt import AssetName, PartReceipt
 from exports.records import AnnotationRecord, Expected, Member, Record
@@ -121,11 +121,15 @@ class Source:
         return self._selected().count()
 
     def annotated(self) -> Iterator[tuple[int, str]]:
-        """(row id, public id) of every asset that will make a record, by row id."""
+        """(row id, public id) of every asset that will make a record, by row id.
+
+        The public id is empty where nothing is split by it: the row ids alone are in an index.
+        """
         assets = self._selected().annotated()
         if self.spec.encoding.paired:
             assets = assets.exclude(file="")
-        return iter(assets.order_by("pk").values_list("pk", "uid").iterator(chunk_size=10_000))
+        uid = Value("") if self.spec.validation_ratio is None else F("uid")
+        return _plain_rows(assets.order_by("pk").values_list("pk", uid))
 
     def imageless(self) -> Iterator[tuple[AssetName, str]]:
         """The annotated assets that make no record for want of an image, each with its annotations' labels texts,
@@ -170,11 +174,10 @@ class Source:
         Boxes come in the unit the spec asks for, repaired where they need it; `receipt` hears of every repair
         and of everything left out.
         """
-        for asset, record, labels, _ in self._read(ids, receipt):
-            if record.filename != record.original_filename:
-                receipt.renamed(asset.name, record.filename)
-            receipt.wrote_asset(labels)
-            yield record
+        if self.spec.encoding.typed or self._takes_images:
+            yield from self._opened_records(ids, receipt)
+        else:
+            yield from self._passed_records(ids, receipt)
 
     def pairs(self, ids: array[int], receipt: PartReceipt) -> Iterator[Pair]:
         """What `records` gives, each with its image, under a name whose stem is the asset's alone.
@@ -216,7 +219,7 @@ class Source:
                 yield texts
 
     def _asset_rows(self, chunk: list[int]) -> Iterator[_AssetRow]:
-        return map(_AssetRow._make, asset_rows(chunk, _ASSET_COLUMNS))
+        return (_AssetRow(*row) for row in asset_rows(chunk, _ASSET_COLUMNS))
 
     def _annotation_rows(self, chunk: list[int]) -> Iterator[tuple[Any, ...]]:
         # A flawed annotation is repaired in pixels before anything else is done with it.
@@ -234,28 +237,53 @@ class Source:
     def _paired_name(self, asset: _AssetRow, *, clashes: bool) -> str:
         return stems.paired_name(asset.member_name, uid=asset.uid, mime_type=asset.mime_type, clashes=clashes)
 
+    def _passed_records(self, ids: array[int], receipt: PartReceipt) -> Iterator[Record]:
+        """The records of a format that takes the stored texts as they are, and no images: as `_opened_records`, with
+        the least that can be done for an asset. Most exports are this loop.
+        """
+        wrote = receipt.wrote_asset
+        for chunk in _chunks(ids):
+            for pk, uid, name, original, width, height, said, labels in self._assembled(chunk, _RECORD_COLUMNS):
+                if said is None:
+                    yield from self._opened_records(array("q", [pk]), receipt)
+                    continue
+                if name != original:
+                    receipt.renamed(AssetName(uid, original), name)
+                wrote(labels)
+                yield Record(uid, name, original, width, height, said)
+
+    def _opened_records(self, ids: array[int], receipt: PartReceipt) -> Iterator[Record]:
+        """The records of any format."""
+        for asset, record, labels, _ in self._read(ids, receipt):
+            if record.filename != record.original_filename:
+                receipt.renamed(asset.name, record.filename)
+            receipt.wrote_asset(labels)
+            yield record
+
     def _read(self, ids: array[int], receipt: PartReceipt) -> Iterator[tuple[_AssetRow, Record, str, Content]]:
         for chunk in _chunks(ids):
-            opening = _OPENINGS[self.dataset.type]
-            found = {one.asset: one for one in assemble(chunk, normalized=self.spec.normalized, opening=opening)}
-            rows = self._asset_rows(chunk)
+            rows = (_AssetRow(*row) for row in self._assembled(chunk, _ASSET_COLUMNS))
             for asset, content in with_contents(rows) if self._takes_images else zip(rows, repeat(nothing)):
-                annotations, labels = self._said(found.get(asset.pk)) or self._repaired(asset, receipt)
+                annotations, labels = self._said(asset) or self._repaired(asset, receipt)
                 if not labels:
                     receipt.skipped_asset(asset.name, "none of its annotations can be read")
                     continue
                 image = self._image_inside(asset, content, receipt)
                 yield asset, _record(asset, annotations, image), labels, content
 
-    def _said(self, found: Assembled | None) -> tuple[_Annotations, str] | None:
+    def _assembled(self, chunk: list[int], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        opening = _OPENINGS[self.dataset.type]
+        return assemble(chunk, columns, normalized=self.spec.normalized, opening=opening)
+
+    def _said(self, asset: _AssetRow) -> tuple[_Annotations, str] | None:
         """The annotations of an asset and their labels texts, if they can stay as they are."""
-        if found is None or not found.whole:
+        if asset.annotations is None:
             return None
         try:
-            parsed = records.parse_annotations(found.annotations) if self.spec.encoding.typed else ()
+            parsed = records.parse_annotations(asset.annotations) if self.spec.encoding.typed else ()
         except ContentsError:
             return None
-        return (found.annotations, parsed), found.labels
+        return (asset.annotations, parsed), asset.labels
 
     def _repaired(self, asset: _AssetRow, receipt: PartReceipt) -> tuple[_Annotations, str]:
         """The same for one asset, each annotation opened and repaired if need be; what cannot be read is left out."""
@@ -339,16 +367,20 @@ class _AssetRow(NamedTuple):
     mime_type: str
     exif_orientation: int
     flaw: str
+    annotations: bytes | None = None
+    labels: str = ""
 
     @property
     def name(self) -> AssetName:
         return AssetName(self.uid, self.filename)
 
 
-_ASSET_COLUMNS = ("id", *_AssetRow._fields[1:])
+#: The row id, and what a record begins with.
+_RECORD_COLUMNS = ("id", "uid", "member_name", "filename", "width", "height")
+_ASSET_COLUMNS = ("id", *_AssetRow._fields[1:-2])
 
 #: JSON array, and the same typed where the format needs it.
-_Annotations: TypeAlias = tuple[str, tuple[AnnotationRecord, ...]]
+_Annotations: TypeAlias = tuple[bytes, tuple[AnnotationRecord, ...]]
 
 _EXPECTED = {kind.value: kind.contents_type for kind in DatasetType}
 #: What the canonical text of each type begins with.

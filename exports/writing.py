@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,9 @@ from exports.records import Member, Record, Run
 from exports.runs import RunPlan
 from exports.sources import Source
 from vi_portal.jobs.lease import Watch
+
+#: The watch is told of records this often: to tell it of each would take longer than to write some.
+_TELLING_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class Writing:
             self.receipt.wrote_member(self.sink.add(member))
 
     def _watched(self, records: Iterable[Record]) -> Iterator[Record]:
+        pending, told = 0, time.monotonic()
         for record in records:
             yield record
-            self.watch.advance()
+            pending += 1
+            if time.monotonic() - told >= _TELLING_SECONDS:
+                self.watch.advance(pending)
+                pending, told = 0, time.monotonic()
+        self.watch.advance(pending)

@@ -79,7 +79,7 @@ try:
     EXPORT_RETENTION_DAYS = env.int("EXPORT_RETENTION_DAYS", 7, validate=validate.Range(min=1))
     DOWNLOAD_LINK_HOURS = env.int("DOWNLOAD_LINK_HOURS", 12, validate=validate.Range(min=1))
     # An export of more records than this is dealt out to the workers that are free, in shards of about this many.
-    EXPORT_SHARD_RECORDS = env.int("EXPORT_SHARD_RECORDS", 10_000, validate=validate.Range(min=1))
+    EXPORT_SHARD_RECORDS = env.int("EXPORT_SHARD_RECORDS", 5_000, validate=validate.Range(min=1))
     # How many of the web server's threads may wait with a client for a job to end; the next is answered at once.
     EXPORT_WAITERS = env.int("EXPORT_WAITERS", 16, validate=validate.Range(min=0, max=48))
     # The internal location of nginx for DATA_DIR/exports, like /archives/; empty where the portal sends them itself.

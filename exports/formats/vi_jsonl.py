@@ -9,7 +9,7 @@ import msgspec
 
 from exports.records import Member, Options, Record, Run
 
-_CHUNK_CHARACTERS = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 
 
 def encode(run: Run, options: Options) -> Iterator[Member]:
@@ -24,11 +24,16 @@ def companions(options: Options) -> Iterator[Member]:
 
 def preview(record: Record, options: Options) -> str:
     """The line of `record`, laid out over several."""
-    return msgspec.json.format(line(record), indent=2)
+    return msgspec.json.format(line(record), indent=2).decode()
 
 
-def line(record: Record) -> str:
-    """The JSON object of `record`, without the line feed.
+def line(record: Record) -> bytes:
+    """The JSON object of `record` in UTF-8, without the line feed."""
+    return b"%b%b}" % (head(record), record.annotations)
+
+
+def head(record: Record) -> bytes:
+    """The line up to its annotations.
 
     `original_filename` is there only where an archive cannot use the asset's own file name.
     """
@@ -37,24 +42,20 @@ def line(record: Record) -> str:
         original = f'"original_filename":{_quoted(record.original_filename)},'
     return (
         f'{{"asset_id":{_quoted(record.asset_id)},"filename":{_quoted(record.filename)},{original}'
-        f'"width":{record.width},"height":{record.height},"annotations":{record.annotations}}}'
-    )
+        f'"width":{record.width},"height":{record.height},"annotations":'
+    ).encode()
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[bytes]:
-    lines: list[str] = []
+    # The pieces of many lines are joined at once: each text is copied a single time on its way.
+    pieces: list[bytes] = []
     size = 0
     for record in records:
-        text = line(record)
-        lines.append(text)
-        size += len(text)
-        if size >= _CHUNK_CHARACTERS:
-            yield _joined(lines)
-            lines.clear()
+        pieces += (head(record), record.annotations, b"}\n")
+        size += len(record.annotations)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(pieces)
+            pieces.clear()
             size = 0
-    if lines:
-        yield _joined(lines)
-
-
-def _joined(lines: list[str]) -> bytes:
-    return ("\n".join(lines) + "\n").encode()
+    if pieces:
+        yield b"".join(pieces)

@@ -139,11 +139,13 @@ def test_fractions_and_pixels_are_inverse() -> None:
 )
 def test_labels_are_tallied_whatever_they_look_like(labels: list[dict[str, int]]) -> None:
     texts = "\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in labels)
-    found: Counter[str] = Counter()
-    for piece, times in contents.tally_labels(texts):
+    tally, found = contents.LabelTally(), Counter[str]()
+    for some in (texts, texts):
+        tally.add(some)
+    for piece, times in tally.counts():
         for label, count in piece.items():
             found[label] += count * times
     expected: Counter[str] = Counter()
-    for one in labels:
+    for one in labels * 2:
         expected.update(one)
     assert found == expected

@@ -20,10 +20,8 @@ from exports.spec import ExportSpec
 
 def export(dataset: Dataset, *, ratio: str | None = None, **options: Any) -> ExportJob:
     """Ask for an export and do it; the job as it then is."""
-    search = options.pop("search", "")
-    spec = ExportSpec(
-        validation_ratio=None if ratio is None else Decimal(ratio), filter=AssetFilter(search=search), **options
-    )
+    chosen = AssetFilter(search=options.pop("search", ""), annotated=options.pop("annotated", ""))
+    spec = ExportSpec(validation_ratio=None if ratio is None else Decimal(ratio), filter=chosen, **options)
     job = request_export(spec, dataset=dataset, user=None, ring=False)
     runner.run(job.pk, worker="test")
     job.refresh_from_db()

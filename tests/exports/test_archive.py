@@ -9,6 +9,7 @@ import subprocess
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import pytest
 from isal import isal_zlib
 
 from exports import archive
-from exports.archive import ArchiveWriter, DamagedArchive, UnexpectedBytes, Written, write_piece
+from exports.archive import ArchiveWriter, DamagedArchive, Piece, UnexpectedBytes, Written, write_piece
 from exports.records import Chunk, Expected, Member
 
 if TYPE_CHECKING:
@@ -226,6 +227,59 @@ def test_pieces_made_elsewhere_give_the_same_bytes(tmp_path: Path) -> None:
         writer.append(write_piece(member, stored.append), stored)
     writer.close()
     assert (tmp_path / "elsewhere.zip").read_bytes() == (tmp_path / "here.zip").read_bytes()
+
+
+def pieces_of(path: Path, *members: Member) -> list[Piece]:
+    with path.open("wb") as file:
+        return [write_piece(member, file.write) for member in members]
+
+
+def assembled(path: Path, pieces: list[Piece], stored: bytes) -> dict[str, int]:
+    writer, rest = ArchiveWriter(path), io.BytesIO(stored)
+    for piece in pieces:
+        writer.append(piece, [rest.read(piece.stored)])
+    writer.close()
+    return writer.checked
+
+
+def test_what_was_checked_piece_by_piece_is_compared_as_it_is_stored(tmp_path: Path) -> None:
+    members = [Member("a", [TEXT], more=True), Member("a", [TEXT]), Member("b", [TEXT]), Member("c", [], more=True)]
+    pieces = pieces_of(tmp_path / "pieces", *members, Member("c", [b"!"], compressed=True))
+    with (tmp_path / "pieces").open("rb") as file:
+        pieces = [archive.check_piece(file, piece) for piece in pieces]
+    pieces[2] = replace(pieces[2], checked=False)
+    stored = (tmp_path / "pieces").read_bytes()
+    checked = assembled(tmp_path / "a.zip", pieces, stored)
+    assert list(checked) == ["a", "c"]
+    assert archive.check(tmp_path / "a.zip", checked=checked) == archive.check(tmp_path / "a.zip")
+    for place in range(0, len(stored), len(stored) // 50):
+        damaged = bytearray(stored)
+        damaged[place] ^= 0x10
+        assembled(tmp_path / "b.zip", pieces, bytes(damaged))
+        with pytest.raises(DamagedArchive):
+            archive.check(tmp_path / "b.zip", checked=checked)
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_damaged_piece_is_found(tmp_path: Path, more: bool) -> None:
+    path = tmp_path / "piece"
+    [piece] = pieces_of(path, Member("a", [TEXT], more=more))
+    stored = path.read_bytes()
+
+    def is_sound(found: bytes, piece: Piece = piece) -> bool:
+        path.write_bytes(found)
+        try:
+            with path.open("rb") as file:
+                return archive.check_piece(file, replace(piece, stored=len(found))).checked
+        except DamagedArchive:
+            return False
+
+    assert is_sound(stored)
+    assert not any(is_sound(stored[:cut]) for cut in (0, 1, len(stored) // 2, len(stored) - 1))
+    assert not is_sound(stored, replace(piece, crc=piece.crc ^ 1))
+    assert not is_sound(stored, replace(piece, size=piece.size - 1))
+    # One that ends the stream cannot be followed by another, nor can one that leaves it open be the last.
+    assert not is_sound(stored, replace(piece, more=not more))
 
 
 def test_a_piece_that_breaks_can_be_tried_again(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_interruption_leaves_no_job_to_a_worker(
     def interrupted(record: Any) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vi_jsonl, "line", interrupted)
+    monkeypatch.setattr(vi_jsonl, "head", interrupted)
     with pytest.raises(CommandError, match="Interrupted"):
         run("Valves", "--output", tmp_path / "valves.zip")
     job = ExportJob.objects.get()

@@ -217,7 +217,7 @@ def test_an_export_is_of_one_moment(valves: Dataset, monkeypatch: pytest.MonkeyP
     """Somebody edits while the export is being written: what was added, changed or deleted does not leak in."""
     assets = cast.make_annotated(valves, 5)
     monkeypatch.setattr(sources, "_ASSETS_A_CHUNK", 1)
-    real_line, edited = vi_jsonl.line, threading.Event()
+    real_head, edited = vi_jsonl.head, threading.Event()
 
     def edit() -> None:
         Annotation.objects.filter(asset=assets[4]).delete()
@@ -226,14 +226,14 @@ def test_an_export_is_of_one_moment(valves: Dataset, monkeypatch: pytest.MonkeyP
         edited.set()
         connection.close()
 
-    def line_and_edit(record: Any) -> str:
+    def head_and_edit(record: Any) -> bytes:
         if not edited.is_set():
             editor = threading.Thread(target=edit)
             editor.start()
             editor.join()
-        return real_line(record)
+        return real_head(record)
 
-    monkeypatch.setattr(vi_jsonl, "line", line_and_edit)
+    monkeypatch.setattr(vi_jsonl, "head", head_and_edit)
     job = export(valves)
     assert edited.is_set()
     records = lines(job)
@@ -464,7 +464,7 @@ def test_the_files_are_gone_when_the_row_is_told_for_it_needs_the_room_on_a_full
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(ExportJob, "fail", fail)
-    monkeypatch.setattr(vi_jsonl, "line", full)
+    monkeypatch.setattr(vi_jsonl, "head", full)
     export(valves)
     while_writing, when_told = there
     assert (bool(while_writing), when_told) == (True, [])
@@ -488,7 +488,7 @@ def test_an_unexpected_error_is_logged_once_and_told_without_its_trace(
     def broken(record: Any) -> str:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(vi_jsonl, "line", broken)
+    monkeypatch.setattr(vi_jsonl, "head", broken)
     job = export(valves)
     assert job.state == State.FAILED
     assert "secret detail" not in job.failure

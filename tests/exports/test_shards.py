@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.db import connections
 from django.db.models.functions import Now
 
@@ -30,10 +31,11 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snap
 
 @pytest.fixture(autouse=True)
 def small_runs(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
-    """Runs of two records, shards of four, and two workers that could take them."""
+    """Runs of two records, shards of four, each piece checked by who wrote it, and two workers that could take them."""
     for key, entry in FORMATS.items():
         monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
     settings.EXPORT_SHARD_RECORDS = 4
+    monkeypatch.setattr(fragments, "_LARGE", 1)
 
 
 @pytest.fixture
@@ -268,6 +270,23 @@ def test_a_shard_that_cannot_be_written_fails_the_export_with_its_reason(
     assert (job.state, job.failure) == (State.FAILED, "The disk is full, so the archive could not be written.")
     assert leftovers() == []
     assert not ExportShard.objects.exists()
+
+
+def test_a_fragment_that_was_damaged_on_its_way_is_found(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in("test", "other")
+
+    def damage(job: ExportJob) -> None:
+        write_elsewhere(*ids_of(job))
+        path = Path(settings.ARCHIVE_DIR, job.shards.get(number=1).fragment)
+        content = bytearray(path.read_bytes())
+        content[40] ^= 0x10
+        path.write_bytes(content)
+
+    once_dealt(monkeypatch, damage)
+    job = export(pumps)
+    assert job.state == State.FAILED
+    assert job.failure.startswith("The archive did not read back as it was written")
+    assert leftovers() == []
 
 
 def test_a_cancelled_export_takes_its_shards_along(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
