@@ -57,6 +57,9 @@ class LabelCounts:
                 self._conclude()
 
     def add_counts(self, counts: Mapping[str, int], times: int = 1) -> None:
+        if times == 1 and len(self._counts) + len(counts) <= MAX_LABELS:
+            self._counts.update(counts)
+            return
         for label, count in counts.items():
             known = label in self._counts or len(self._counts) < MAX_LABELS
             self._counts[label if known else OTHER_LABELS] += count * times
