@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import OperationalError
 
 from datasets import images
 from datasets.models import Dataset, NewAsset
@@ -208,6 +209,20 @@ def test_an_answer_that_was_lost_at_the_end_is_no_failure(valves: Dataset, bucke
     way.fault = answer_lost
     job = export(valves, include_images=True)
     assert (job.state, len(lost)) == (State.FINISHED, 1), job.failure
+
+
+def test_an_archive_that_a_row_names_stays_though_the_answer_of_the_database_was_lost(
+    valves: Dataset, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, finish = with_images(valves, 9), ExportJob.finish
+
+    def answer_lost(job: ExportJob, **results: Any) -> None:
+        finish(job, **results)
+        raise OperationalError("The connection was closed.")
+
+    monkeypatch.setattr(ExportJob, "finish", answer_lost)
+    job = export(valves, include_images=True)
+    assert len(members(content(job, bucket))) == 1 + len(stored)
 
 
 def test_the_sweep_removes_what_a_worker_that_died_was_putting_together(
