@@ -225,6 +225,18 @@ def test_an_archive_that_a_row_names_stays_though_the_answer_of_the_database_was
     assert len(members(content(job, bucket))) == 1 + len(stored)
 
 
+def test_a_store_that_deletes_nothing_is_not_asked_for_each_fragment(
+    valves: Dataset, bucket: Bucket, way: Way
+) -> None:
+    with_images(valves, 9)
+    way.fault = fails("DELETE", having=".fragment")
+    content(export(valves, include_images=True), bucket)
+    assert len({asked.path for asked in way.asked if asked.method == "DELETE"}) == 1
+    way.answer_well()
+    ExportJob.discard_leftovers()
+    assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
+
+
 def test_the_sweep_removes_what_a_worker_that_died_was_putting_together(
     valves: Dataset, ana: User, bucket: Bucket
 ) -> None:
