@@ -236,6 +236,12 @@ def do(shard: ExportShard) -> None:
         except ViewGone:
             log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
             shard.leave_to_the_holder()
+        except StoreFailed as error:
+            # The store may fail this worker alone. If it fails the holder too, the export ends with what that was told.
+            if not error.lasting and shard.attempts < settings.JOB_MAX_ATTEMPTS:
+                raise
+            log.warning("Shard %s is left to the holder of its export. %s", shard.pk, error.what)
+            shard.leave_to_the_holder()
 
     attempt(shard, work=work, expected=ExportFailed, reason=sentence)
 
