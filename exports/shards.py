@@ -253,7 +253,7 @@ def _write_fragment(shard: ExportShard, source: Source, options: Options, watch:
     """Write the runs of `shard` into a fragment, and finish the shard with it."""
     with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
         plan = _unpacked(shard, options)
-        writer = FragmentWriter(aside, headed=storage.on_store() is not None)
+        writer = FragmentWriter(aside, headed=storage.joining_store() is not None)
         try:
             writing = Writing(plan, source, receipt, writer, watch)
             for run in plan.runs:

@@ -75,10 +75,10 @@ def open_fragment(key: str) -> BinaryIO:
     return _archives().open_fragment(key)
 
 
-def on_store() -> StoreArchives | None:
-    """The archives where they are on a store, which can put one together from fragments; None where it cannot."""
+def joining_store() -> StoreArchives | None:
+    """The archives where they are on a store that can put one together from fragments (S3_JOIN); None elsewhere."""
     archives = _archives()
-    return archives if isinstance(archives, StoreArchives) else None
+    return archives if isinstance(archives, StoreArchives) and settings.S3_JOIN else None
 
 
 def open_archive(key: str, *, size: int) -> BinaryIO:

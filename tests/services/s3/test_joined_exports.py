@@ -53,6 +53,14 @@ def members(archive: bytes) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist() if name != "export.json"}
 
 
+def assert_same(job: ExportJob, archive: bytes, alone: bytes) -> None:
+    """All that precedes the receipt, which tells the job's own id, is the same to the byte."""
+    assert members(archive) == members(alone)
+    assert (job.size, job.sha256) == (len(archive), hashlib.sha256(archive).hexdigest())
+    until = [zipfile.ZipFile(BytesIO(each)).getinfo("export.json").header_offset for each in (alone, archive)]
+    assert archive[: until[1]] == alone[: until[0]]
+
+
 ASKED: list[dict[str, Any]] = [
     {"ratio": "0.3", "seed": 7, "include_images": True},
     {"include_images": False},
@@ -75,16 +83,33 @@ def test_the_archive_the_store_puts_together_is_the_one_of_a_single_worker(
     Worker.sign_in("other")
     with another_worker():
         job = export(valves, **asked)
-    joined = content(job, bucket)
-    assert members(joined) == members(alone)
-    assert (job.size, job.sha256) == (len(joined), hashlib.sha256(joined).hexdigest())
-    # All that precedes the receipt, which tells the job's own id, is the same to the byte.
-    until = [zipfile.ZipFile(BytesIO(archive)).getinfo("export.json").header_offset for archive in (alone, joined)]
-    assert joined[: until[1]] == alone[: until[0]]
+    assert_same(job, content(job, bucket), alone)
     if asked.get("include_images", True):
         assert any("x-amz-copy-source-range" in request.headers for request in way.asked)
     assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
     assert (bucket.unfinished(), leftovers(), ExportShard.objects.exists()) == ([], [], False)
+
+
+def test_a_store_that_cannot_put_archives_together_gets_them_from_the_worker_s_disk(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any
+) -> None:
+    stored = with_images(valves, 13)
+    settings.EXPORT_SHARD_RECORDS = 1000
+    alone = content(export(valves, include_images=True, seed=7), bucket)
+    settings.EXPORT_SHARD_RECORDS = 4
+    settings.S3_JOIN = False
+    Worker.sign_in("one")
+    Worker.sign_in("other")
+    way.asked.clear()
+    with another_worker():
+        job = export(valves, include_images=True, seed=7)
+    assert_same(job, content(job, bucket), alone)
+    assert len(members(alone)) == 1 + len(stored)
+    asked_for = [asked for asked in way.asked if asked.method in ("PUT", "POST")]
+    assert len([asked for asked in asked_for if asked.path.endswith(".zip")]) == 1
+    assert len([asked for asked in asked_for if asked.path.endswith(".fragment")]) > 1
+    assert not [asked for asked in asked_for if "x-amz-copy-source" in asked.headers]
+    assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
 
 
 def test_one_worker_alone_puts_it_together_as_well(valves: Dataset, bucket: Bucket, way: Way) -> None:
