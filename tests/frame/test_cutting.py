@@ -88,9 +88,13 @@ def test_there_are_never_more_parts_than_a_store_takes() -> None:
 
 
 def test_who_would_need_more_parts_than_a_store_takes_is_told_so_once() -> None:
-    cutter, parts = Cutter(), 0
-    with pytest.raises(StoreFailed, match="Raise EXPORT_SHARD_RECORDS") as raised:
+    cutter, parts = Cutter(), list[Part]()
+
+    def put_together() -> None:
         for number in range(20_000):
-            parts += sum(1 for _ in cutter.add(Stretch(str(number), 0, cutting.SMALLEST_PART)))
-    assert parts == 10_000
+            parts.extend(cutter.add(Stretch(str(number), 0, cutting.SMALLEST_PART)))
+
+    with pytest.raises(StoreFailed, match="Raise EXPORT_SHARD_RECORDS") as raised:
+        put_together()
+    assert len(parts) == 10_000
     assert raised.value.lasting
