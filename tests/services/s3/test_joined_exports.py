@@ -27,8 +27,9 @@ from tests.exports.test_shards import another_worker
 from tests.services.s3.kit import noisy_png, with_images
 from tests.services.store import Asked, Bucket, Fault, Store, Way, fails
 from vi_portal.accounts.models import User
+from vi_portal.jobs.lease import Watch
 from vi_portal.jobs.models import State, Worker
-from vi_portal.s3 import cutting
+from vi_portal.s3 import cutting, uploading
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -162,10 +163,56 @@ def test_no_more_images_pass_over_a_disk_at_once_than_make_a_shard(
 ) -> None:
     stored = with_images(valves, 8)
     settings.EXPORT_SHARD_RECORDS = 1000
+    monkeypatch.setitem(FORMATS, "ViJsonl", replace(FORMATS["ViJsonl"], records_a_run=1))
     monkeypatch.setattr(shards, "BYTES_A_SHARD", 2 * max(map(len, stored.values())))
     found = members(content(export(valves, include_images=True), bucket))
     assert len([name for name in found if name.startswith("images/")]) == 8
     assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) == 1 + 4
+
+
+@pytest.mark.parametrize("wanted", ["ViJsonl", "ViFull"])
+def test_shards_are_of_even_weight_though_the_images_are_not(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    large, small = noisy_png(400, 300), cast.jpeg()
+    for number in range(12):  # the small ones make the average a tenth of what the last have
+        name = f"{number:02}.png"
+        facts = images.store_image(BytesIO(small if number < 8 else large), dataset=valves, uid=name, filename=name)
+        [asset] = valves.add_assets([NewAsset(name, facts)])
+        cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
+    settings.EXPORT_SHARD_RECORDS = 12
+    monkeypatch.setitem(FORMATS, wanted, replace(FORMATS[wanted], records_a_run=12, image_bytes_a_run=len(large) // 4))
+    monkeypatch.setattr(shards, "BYTES_A_SHARD", len(large) * 3 // 2)
+    way.asked.clear()
+    content(export(valves, format=wanted, include_images=True), bucket)
+    fragments = [asked.size for asked in way.asked if asked.method == "PUT" and asked.path.endswith(".fragment")]
+    assert len(large) < max(fragments) < len(large) * 3 // 2
+    assert len(fragments) < 8
+
+
+def test_a_fragment_that_takes_long_to_send_keeps_the_progress_moving(
+    valves: Dataset, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_images(valves, 5)
+    monkeypatch.setattr(uploading, "PART_SIZE", 1000)
+    moved, send, advance = list[str](), uploading._send_parts, Watch.advance
+
+    def sending(target: uploading.Target, *arguments: Any) -> Any:
+        moved.append(f"sends a {target.key.rpartition('.')[2]}")
+        whole = send(target, *arguments)
+        moved.append("sent")
+        return whole
+
+    def advanced(watch: Watch, steps: int = 1) -> None:
+        moved.append("moves")
+        advance(watch, steps)
+
+    monkeypatch.setattr(uploading, "_send_parts", sending)
+    monkeypatch.setattr(Watch, "advance", advanced)
+    content(export(valves, include_images=True), bucket)
+    starts = [place for place, what in enumerate(moved) if what == "sends a fragment"]
+    assert starts
+    assert all(moved[start + 1] == "moves" for start in starts)
 
 
 @pytest.mark.parametrize(
@@ -250,9 +297,7 @@ def test_an_archive_that_a_row_names_stays_though_the_answer_of_the_database_was
     assert len(members(content(job, bucket))) == 1 + len(stored)
 
 
-def test_a_store_that_deletes_nothing_is_not_asked_for_each_fragment(
-    valves: Dataset, bucket: Bucket, way: Way
-) -> None:
+def test_a_store_that_deletes_nothing_is_not_asked_for_each_fragment(valves: Dataset, bucket: Bucket, way: Way) -> None:
     with_images(valves, 9)
     way.fault = fails("DELETE", having=".fragment")
     content(export(valves, include_images=True), bucket)
