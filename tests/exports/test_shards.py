@@ -65,7 +65,7 @@ def another_worker(name: str = "other") -> Iterator[None]:
     def work() -> None:
         try:
             while not over.wait(0.01):
-                for pk in ExportShard.open_to_all().filter(state=State.QUEUED).values_list("pk", flat=True):
+                for pk in ExportShard.objects.filter(ExportShard.waiting()).values_list("pk", flat=True):
                     shards.run(pk, worker=name)
         finally:
             connections.close_all()
