@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,7 +25,7 @@ DONE = "exports:done"
 
 
 def history_context(dataset: Dataset, membership: Membership, query: QueryDict, *, within: float = 0) -> dict[str, Any]:
-    """What the history's templates need, as it was `within` so many seconds ago.
+    """What the history's templates need, of at most `within` seconds ago.
 
     `place` is the query that leads back to this very view of it.
     """
@@ -58,9 +59,7 @@ def piece_or_page(request: SignedInRequest, piece: str, context: dict[str, Any])
 def unless_unchanged(request: SignedInRequest, response: HttpResponse) -> HttpResponseBase:
     """`response`, or only that it is still what the browser has."""
     patch_cache_control(response, private=True, no_cache=True)
-    # Not of hashlib, which lets other threads pass before it goes on. Another process has another tag for the same,
-    # which costs no more than a whole answer.
-    tag = quote_etag(f"{hash(response.content) & 0xFFFF_FFFF_FFFF_FFFF:016x}")
+    tag = quote_etag(blake2b(response.content, digest_size=16).hexdigest())
     response.headers["ETag"] = tag
     return get_conditional_response(request, etag=tag, response=response) or response
 

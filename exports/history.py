@@ -14,7 +14,7 @@ from datasets.models import Dataset, ImportJob
 from exports.export_rows import ExportRow
 from exports.import_rows import ImportRow
 from exports.models import ExportJob
-from exports.moments import Moment, moments, this_moment
+from exports.moments import Moment, moments
 from vi_portal.accounts.models import Membership
 
 #: After how many seconds a page asks again: where somebody has just asked for a job; where a job is their own; else.
@@ -74,8 +74,8 @@ class History:
 
 
 def history(dataset: Dataset, membership: Membership, *, page: str | None, within: float = 0) -> History:
-    """The page asked for, or the nearest there is, as this member sees it; `within` so many seconds ago."""
-    moment = moments.of_late(dataset, page, within=within) if within else this_moment(dataset, page)
+    """The page asked for, or the nearest there is, as this member sees it, of at most `within` seconds ago."""
+    moment = moments.of_late(dataset, page, within=within)
     return History([_row(job, membership, moment) for job in moment.jobs], moment)
 
 

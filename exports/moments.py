@@ -19,12 +19,18 @@ from vi_portal.jobs.forecast import Forecast, lookout
 from vi_portal.jobs.models import Job, State
 
 PAGE_SIZE = 25
+#: So many seconds after somebody asked for a page it counts as looked at; longer than it takes to find it.
+_LOOKED_AT = 60
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What there was at `now`. `expected` is of the whole line, where a job on the page is active."""
+    """What there was at `now`. `expected` is of the whole line, where a job on the page is active.
 
+    `found_from` is when it was begun to be found, by the monotonic clock: what was done before is in it.
+    """
+
+    found_from: float
     now: datetime
     page: Page[Any]
     jobs: Sequence[ExportJob | ImportJob]
@@ -34,6 +40,7 @@ class Moment:
 
 def this_moment(dataset: Dataset, page: str | int | None) -> Moment:
     """As it is now. The same few queries whatever the number of jobs."""
+    found_from = time.monotonic()
     kinds: tuple[type[ExportJob], type[ImportJob]] = (ExportJob, ImportJob)
     keys = [kind._default_manager.filter(dataset=dataset).values("pk", "created_at") for kind in kinds]
     found = Paginator(keys[0].union(keys[1]).order_by("-created_at", "-pk"), PAGE_SIZE).get_page(page)
@@ -43,7 +50,7 @@ def this_moment(dataset: Dataset, page: str | int | None) -> Moment:
     for job in exports.values():
         job.dataset = dataset  # spares a query a row
     jobs = [exports.get(pk) or imports[pk] for pk in wanted if pk in exports or pk in imports]
-    return Moment(now, found, jobs, _forecast(jobs), dataset.assets.all().annotated().exists())
+    return Moment(found_from, now, found, jobs, _forecast(jobs), dataset.assets.all().annotated().exists())
 
 
 def _forecast(jobs: Iterable[Job]) -> Forecast | None:
@@ -54,49 +61,52 @@ def _forecast(jobs: Iterable[Job]) -> Forecast | None:
 
 @dataclass
 class _Kept:
-    made_at: float = 0.0
+    asked_at: float
     moment: Moment | None = None
     finding: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_of(self, oldest: float) -> bool:
+        """Whether the moment is of that time or later."""
+        return self.moment is not None and self.moment.found_from >= oldest
 
 
 class Moments:
     """The last moment of each page of jobs that somebody looks at.
 
-    Whoever asks says how old it may be: less than has passed since they asked before, so that nobody is shown what
-    is older than what they have.
+    This process shows nobody a page older than it has shown it to anybody: each moment of it is found after the last,
+    whoever asks, and takes its place.
     """
 
     def __init__(self, *, seconds: float) -> None:
-        #: A new one is found after so long, by one of those who ask.
+        #: After so long a new one is found, by one of those who ask.
         self.seconds = seconds
         self._kept: dict[tuple[uuid.UUID, str], _Kept] = {}
         self._lock = threading.Lock()
 
     def of_late(self, dataset: Dataset, page: str | None, *, within: float) -> Moment:
-        """Of at most `within` seconds ago. While somebody finds a new one, others take the last if it will do."""
-        with self._lock:
-            kept = self._kept.setdefault((dataset.pk, page or ""), _Kept())
-        if not kept.finding.acquire(blocking=kept.moment is None or _age(kept) > within):
+        """Of at most `within` seconds ago; 0 for now. While somebody finds a new one, others take the last if it will
+        do."""
+        now = time.monotonic()
+        kept = self._asked_for((dataset.pk, page or ""), now)
+        if not kept.finding.acquire(blocking=not kept.is_of(now - within)):
             assert kept.moment is not None
             return kept.moment
         try:
-            if kept.moment is None or _age(kept) > min(within, self.seconds):
-                made_at = time.monotonic()
-                kept.moment, kept.made_at = this_moment(dataset, page), made_at
-                self._forget()
+            if kept.moment is None or not kept.is_of(now - min(within, self.seconds)):
+                kept.moment = this_moment(dataset, page)
             return kept.moment
         finally:
             kept.finding.release()
 
-    def _forget(self) -> None:
-        """Let go of what nobody looks at any more."""
+    def _asked_for(self, key: tuple[uuid.UUID, str], now: float) -> _Kept:
+        """What is kept of this page. Of pages that nobody has asked for in a while, nothing is."""
         with self._lock:
-            self._kept = {key: kept for key, kept in self._kept.items() if kept.finding.locked() or _age(kept) < 5}
+            if key not in self._kept:
+                self._kept = {each: kept for each, kept in self._kept.items() if now - kept.asked_at < _LOOKED_AT}
+            kept = self._kept.setdefault(key, _Kept(now))
+            kept.asked_at = now
+            return kept
 
 
-def _age(kept: _Kept) -> float:
-    return time.monotonic() - kept.made_at
-
-
-#: What the pages that ask again and again are shown.
+#: What the pages are shown.
 moments = Moments(seconds=0.5)

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from exports.job_rows import JobRow
 
-#: So many pieces are kept, of some kilobytes each.
+#: So many pieces are kept, of about five kilobytes each.
 _KEPT = 1_000
 
 _pieces: OrderedDict[bytes, str] = OrderedDict()

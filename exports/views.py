@@ -50,9 +50,9 @@ def annotations_page(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 def job_history(request: SignedInRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The history alone, asked for again and again while a job on it is active."""
     dataset, membership = _dataset_and_membership(request, pk)
-    # What the page has is at least so old.
-    since = PACES.get(request.GET.get("pace", ""), 0.0)
-    context = history_context(dataset, membership, request.GET, within=0.8 * since)
+    # Less than has passed since the last time, so that it is never the same again while a job goes on.
+    within = 0.8 * PACES.get(request.GET.get("pace", ""), 0.0)
+    context = history_context(dataset, membership, request.GET, within=within)
     response = render(request, "exports/_followed_history.html", context)
     return unless_unchanged(request, response)
 

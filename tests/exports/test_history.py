@@ -262,6 +262,32 @@ def test_who_opens_the_page_sees_what_there_is_now(as_ana: Client, as_ben: Clien
     assert "In Progress" in shown(as_ana, valves)
 
 
+def test_who_changed_a_job_is_shown_nothing_older_by_the_next_poll(
+    as_ana: Client, as_ben: Client, valves: Dataset, ana: User
+) -> None:
+    job = make_running(valves, ana)
+    assert "Writing annotations, 43%" in shown(as_ben, valves, pace="others")
+    answer = as_ana.post(reverse("cancel-export", args=[job.pk]), headers=on_the_page(valves))
+    assert "Cancelled by Ana." in answer.content.decode()
+    assert "Cancelled by Ana." in shown(as_ana, valves, pace="own")
+    as_ana.post(reverse("delete-export", args=[job.pk]), headers=on_the_page(valves))
+    assert str(job.pk) not in shown(as_ana, valves, pace="own")
+
+
+def on_the_page(dataset: Dataset) -> dict[str, str]:
+    """What htmx says when somebody clicks on the dataset's page of jobs."""
+    return {"HX-Request": "true", "HX-Current-URL": reverse("annotations", args=[dataset.pk])}
+
+
+def test_a_page_that_fetched_the_history_is_shown_nothing_older_by_the_next_poll(
+    as_ana: Client, as_ben: Client, valves: Dataset, ana: User
+) -> None:
+    shown(as_ben, valves, pace="others")
+    make_running(valves, ana)
+    assert "In Progress" in shown(as_ana, valves)
+    assert "In Progress" in shown(as_ana, valves, pace="own")
+
+
 def test_each_member_has_a_link_of_their_own(as_ana: Client, as_ben: Client, ben: User, valves: Dataset) -> None:
     make_finished(valves)
     link = re.compile(r'href="(/exports/[^"]+/download/[^"]+)"')

@@ -1,6 +1,6 @@
 """OpenStack Swift, which speaks the protocol of S3 and, unlike an imitation of it, believes no signature unseen.
 
-Its four servers run with one device in a folder, whose file system must take extended attributes of users.
+Its four servers run with one device in a folder, whose file system must keep extended attributes of users.
 """
 
 from __future__ import annotations
@@ -85,9 +85,7 @@ class Swift(Server):
         try:
             os.setxattr(self.folder, "user.tests", b"")
         except OSError as error:
-            raise NotInstalled(
-                f"{self.folder} takes no extended attributes. Set TMPDIR to a folder that does."
-            ) from error
+            raise NotInstalled(f"{self.folder} keeps no extended attributes.") from error
         self._programs = {kind: program(f"swift-{kind}-server", self.package) for kind in (*_KINDS, "proxy")}
         self._ports = [free_port() for _ in _KINDS]
         (self.folder / "devices" / "disk").mkdir(parents=True)

@@ -85,13 +85,13 @@ def test_imports_are_in_the_history_with_their_problems(as_ana: Client, valves: 
     assert "Import</td>" in before
     assert "In Progress" in before
     assert "1 import in progress." in before
-    assert 'hx-trigger="every 1s"' in before
+    assert 'hx-trigger="every 300ms"' in before
     runner.run(ImportJob.objects.get().pk, worker="test")
     after = as_ana.get(history).content.decode()
     assert "Finished" in after
     assert "1 annotation<" in after
     assert "lines.jsonl:2" in after
-    assert 'hx-trigger="every 1s"' not in after
+    assert 'hx-trigger="every ' not in after
 
 
 def test_an_import_is_cancelled_by_who_may_edit(
