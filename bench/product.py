@@ -63,7 +63,7 @@ def _fork(work: Callable[[], None]) -> int:
 def _write_shards(name: str) -> None:
     """What a worker does that hears of every shard, until it is killed."""
     while True:
-        waiting = ExportShard.open_to_all().filter(state=State.QUEUED).order_by("number")
+        waiting = ExportShard.objects.filter(ExportShard.waiting()).order_by("number")
         for pk in list(waiting.values_list("pk", flat=True)):
             shards.run(pk, worker=name)
         time.sleep(0.02)

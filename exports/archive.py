@@ -308,7 +308,7 @@ def check_files(
 
     Those whose pieces were `checked` before, by `check_piece`, are compared with the CRC of what was stored then.
     The archive is opened twice: `file` is read from the start to the end, `directory` as a reader would, from the end
-    record. `on_bytes` hears how many bytes of the file were read. Raises `DamagedArchive`.
+    record. `on_bytes` hears of each piece of the file that was read, and may raise. Raises `DamagedArchive`.
     """
     with _reading():
         return _check(file, directory, checked, on_bytes)
@@ -334,18 +334,21 @@ def _reading() -> Iterator[None]:
 
 def _check(file: BinaryIO, directory: BinaryIO, checked: Mapping[str, int], on_bytes: Callable[[int], None]) -> Checked:
     digest = hashlib.sha256()
+
+    def feed(block: Chunk) -> None:
+        digest.update(block)
+        on_bytes(len(block))
+
     members, start = _directory_place(directory)
     position = 0
     for entry in _directory_entries(directory, members, start):
         if entry.offset != position:
             raise DamagedArchive(f"{entry.name} does not start where the member before it ends.")
-        position = _check_member(file, entry, checked.get(entry.name), digest.update)
-        on_bytes(position - entry.offset)
+        position = _check_member(file, entry, checked.get(entry.name), feed)
     if position != start:
         raise DamagedArchive("The central directory does not start where the last member ends.")
     while block := file.read(_READ):
-        digest.update(block)
-        on_bytes(len(block))
+        feed(block)
     return Checked(size=file.tell(), sha256=digest.hexdigest(), members=members)
 
 

@@ -52,10 +52,10 @@ class StoreArchives:
     def delete(self, key: str) -> None:
         self.store.delete(key)
 
-    def keep_fragment(self, part: Path) -> str:
+    def keep_fragment(self, part: Path, sent: Callable[[int], None]) -> str:
         key = part.with_suffix(".fragment").name
         with part.open("rb") as file:
-            self.store.upload(key, file, size=part.stat().st_size)
+            self.store.upload(key, file, size=part.stat().st_size, sent=sent)
         part.unlink()
         return key
 

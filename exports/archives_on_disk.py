@@ -47,7 +47,7 @@ class DiskArchives:
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
 
-    def keep_fragment(self, part: Path) -> str:
+    def keep_fragment(self, part: Path, sent: Callable[[int], None]) -> str:
         kept = part.with_suffix(".fragment")
         part.rename(kept)
         return kept.name

@@ -50,7 +50,8 @@ def written_aside(path: Path) -> Iterator[Draft]:
 
 @contextmanager
 def put_together(archives: StoreArchives, key: str, *, spool: Path) -> Iterator[Draft]:
-    """A draft on the store, under `key`. Where the block raises, nothing of it is left there, if the store answers."""
+    """A draft on the store, under `key`. Where the block raises before it is published, nothing of it is left there, if
+    the store answers."""
     upload = archives.join(key)
     draft = _Joined(archives, key, upload, JoinedArchive(upload, spool))
     try:
@@ -97,4 +98,5 @@ class _Joined:
         return checked
 
     def publish(self, sent: Callable[[int], None]) -> str:
-        return self.key  # it is there since its writer was closed
+        self.upload.keep()  # it is there since its writer was closed; from here on a row may name it
+        return self.key

@@ -187,12 +187,8 @@ class ExportShard(Job):
         return self.export_id
 
     @classmethod
-    def open_to_all(cls) -> models.QuerySet[ExportShard]:
-        """The shards that any worker may write."""
-        return cls._wanted().filter(holder_only=False)
-
-    @classmethod
     def waiting(cls) -> models.Q:
+        """The shards that any worker may write."""
         held = models.Q(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
         return super().waiting() & held & models.Q(holder_only=False)
 

@@ -58,19 +58,18 @@ def plan(source: Source, receipt: Receipt) -> Plan:
         )
     labels = source.labels() if spec.encoding.numbers else ()
     options = Options(spec.normalized, spec.include_images, labels)
-    image_bytes = sum(source.image_bytes(part.ids) for part in parts) if spec.include_images else 0
     cut = [run for number, part in enumerate(parts) for run in _runs(source, number, part)]
-    return Plan(selected, parts, cut, image_bytes, options)
+    return Plan(selected, parts, cut, sum(run.image_bytes for run in cut), options)
 
 
 def _runs(source: Source, number: int, part: Part) -> list[RunPlan]:
     spec, encoding = source.spec, source.spec.encoding
-    limit, count = encoding.records_a_run, len(part.ids)
-    if spec.include_images and encoding.images == "inside":
-        sizes = source.image_sizes(part.ids)
-        return runs.weighed(number, sizes, records_a_run=limit, bytes_a_run=encoding.image_bytes_a_run)
-    found = runs.even(number, count, records_a_run=limit)
-    if spec.include_images and encoding.images == "beside":
-        beside = runs.even(number, count, records_a_run=limit)
-        found += [replace(run, images=True) for run in beside]
-    return found
+    limit = encoding.records_a_run
+    if not spec.include_images:
+        return runs.even(number, len(part.ids), records_a_run=limit)
+    sizes = source.image_sizes(part.ids)
+    with_images = runs.weighed(number, sizes, records_a_run=limit, bytes_a_run=encoding.image_bytes_a_run)
+    if encoding.images != "beside":
+        return with_images
+    records = runs.even(number, len(part.ids), records_a_run=limit)
+    return records + [replace(run, images=True) for run in with_images]

@@ -16,5 +16,6 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full, so the archive could not be written. Free some space, then retry."
     if isinstance(error, DamagedArchive):
-        return "The archive did not read back as it was written, so it was not published. Check the disk, then retry."
+        told = "The archive did not read back as it was written, so it was not published."
+        return f"{told} Retry; if it happens again, the disk or the file store spoils what it is given."
     return "Something unexpected went wrong. Retry, or tell your administrator."

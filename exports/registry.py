@@ -24,7 +24,7 @@ class Format:
     between two members.
     `typed` formats need the contents decoded; others pass the stored text through. Formats that have `numbers` give
     every label of the dataset one. What a run has, and so what can be written at once, is at most `records_a_run`,
-    and about `image_bytes_a_run` of images inside the records. `folders` names the folders of the parts, where they
+    and about `image_bytes_a_run` of images. `folders` names the folders of the parts, where they
     are not the parts' names.
     """
 

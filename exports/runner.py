@@ -89,8 +89,8 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
 
 
 def _draft(job: ExportJob, plan: Plan, aside: Path, spool: Path) -> AbstractContextManager[Draft]:
-    """Where the archive comes into being: on disk, or a large one that is to be on a store, there."""
-    store = storage.on_store()
+    """Where the archive comes into being: on disk, or a large one that a store can put together, there."""
+    store = storage.joining_store()
     if store is None or not shards.is_large(plan):
         return drafts.written_aside(aside)
     assert job.lease_token is not None
@@ -113,7 +113,7 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: 
 def _runs_written(job: ExportJob, writing: Writing) -> Iterator[None]:
     """Write every run, alone or with others, whose fragments stay until the block ends."""
     joined = isinstance(writing.sink, JoinedArchive)
-    groups = shards.deal(writing.plan, images_too=joined)
+    groups = shards.deal(writing.plan)
     if joined or (len(groups) > 1 and Worker.slots_alive() > 1):
         with shards.written_with_others(job, writing, groups):
             yield

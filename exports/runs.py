@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 
@@ -15,7 +15,8 @@ from itertools import pairwise
 class RunPlan:
     """The records of the part at `part` from `start` to before `stop`: the `number`th run `of` so many.
 
-    It is of the records themselves, or, with `images`, of the images that go beside them.
+    It is of the records themselves, or, with `images`, of the images that go beside them. It has `image_bytes` of
+    images either way, as far as they are asked for.
     """
 
     part: int
@@ -24,6 +25,7 @@ class RunPlan:
     start: int
     stop: int
     images: bool = False
+    image_bytes: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -52,7 +54,7 @@ def weighed(part: int, sizes: Sequence[int], *, records_a_run: int, bytes_a_run:
             cuts.append(place)
         dealt += weight(1, size)
     cuts.extend([len(sizes)] * (runs + 1 - len(cuts)))
-    return _between(part, cuts)
+    return [replace(run, image_bytes=sum(sizes[run.start : run.stop])) for run in _between(part, cuts)]
 
 
 def _between(part: int, cuts: Sequence[int]) -> list[RunPlan]:

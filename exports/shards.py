@@ -13,9 +13,8 @@ import time
 import uuid
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ log = logging.getLogger(__name__)
 
 #: How often the holder of the export looks whether a shard has come in.
 _LOOK_SECONDS = 0.02
-#: So many bytes of images, about, are a shard's worth: they pass over the disk of who writes it.
+#: So many bytes of images are a shard's worth: they pass over the disk of who writes it.
 BYTES_A_SHARD = 512 * 1024 * 1024
 
 
@@ -60,23 +59,17 @@ def is_large(plan: Plan) -> bool:
     return plan.records > settings.EXPORT_SHARD_RECORDS or plan.image_bytes > BYTES_A_SHARD
 
 
-def deal(plan: Plan, *, images_too: bool = False) -> list[list[RunPlan]]:
+def deal(plan: Plan) -> list[list[RunPlan]]:
     """The runs in the order of the archive, in groups of about EXPORT_SHARD_RECORDS records.
 
-    Images beside the records are groups of their own, for the holder to write: on one disk, nobody does it quicker.
-    With `images_too` they are for everybody, and no group with images has much more than BYTES_A_SHARD of them.
+    No group has more than BYTES_A_SHARD of images, unless a single run has. Images beside the records are groups of
+    their own: on one disk, the holder writes them, for nobody does it quicker.
     """
-    most = settings.EXPORT_SHARD_RECORDS
-    most_with_images = most
-    if images_too and plan.image_bytes:
-        most_with_images = min(most, max(1, plan.records * BYTES_A_SHARD // plan.image_bytes))
-    beside = any(run.images for run in plan.runs)
     dealt: list[list[RunPlan]] = []
-    for images, runs in groupby(plan.runs, key=lambda run: run.images):
-        limit = most_with_images if images or not beside else most
+    for _, runs in groupby(plan.runs, key=lambda run: run.images):
         group: list[RunPlan] = []
-        for run in _cut(runs, limit) if images and images_too else runs:
-            if group and sum(map(len, group)) + len(run) > limit:
+        for run in runs:
+            if group and _is_too_much([*group, run]):
                 dealt.append(group)
                 group = []
             group.append(run)
@@ -84,11 +77,9 @@ def deal(plan: Plan, *, images_too: bool = False) -> list[list[RunPlan]]:
     return dealt
 
 
-def _cut(runs: Iterable[RunPlan], records: int) -> Iterator[RunPlan]:
-    """The same images, in runs of no more than so many."""
-    for run in runs:
-        for start in range(run.start, run.stop, records):
-            yield replace(run, start=start, stop=min(start + records, run.stop))
+def _is_too_much(group: list[RunPlan]) -> bool:
+    records, image_bytes = sum(map(len, group)), sum(run.image_bytes for run in group)
+    return records > settings.EXPORT_SHARD_RECORDS or image_bytes > BYTES_A_SHARD
 
 
 @contextmanager
@@ -175,8 +166,10 @@ class _Held:
         up."""
         kept = [key for key in self._shards().values_list("fragment", flat=True) if key]
         self._shards().delete()
-        for key in kept:
-            _discard(key)
+        # Up to the first failure: a store that hangs is waited for long, each time, and the sweep removes the rest.
+        with suppress(StoreFailed):
+            for key in kept:
+                storage.delete(key)
 
     def _write_one(self) -> bool:
         """Write the first shard that nobody has, if there is one."""
@@ -203,7 +196,7 @@ class _Held:
 
     def _packed(self, run: RunPlan) -> dict[str, Any]:
         plan = self._writing.plan
-        steps = len(run) * plan.image_bytes // plan.records // IMAGE_UNIT if run.images else len(run)
+        steps = run.image_bytes // IMAGE_UNIT + (0 if run.images else len(run))
         packed = {"part": plan.parts[run.part].name, "number": run.number, "of": run.of, "records": len(run)}
         return packed | {"images": run.images, "steps": steps}
 
@@ -234,6 +227,12 @@ def do(shard: ExportShard) -> None:
         except ViewGone:
             log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
             shard.leave_to_the_holder()
+        except StoreFailed as error:
+            # The store may fail this worker alone. If it fails the holder too, the export ends with what that was told.
+            if not error.lasting and shard.attempts < settings.JOB_MAX_ATTEMPTS:
+                raise
+            log.warning("Shard %s is left to the holder of its export. %s", shard.pk, error.what)
+            shard.leave_to_the_holder()
 
     attempt(shard, work=work, expected=ExportFailed, reason=sentence)
 
@@ -245,7 +244,7 @@ def _write_fragment(shard: ExportShard, source: Source, options: Options, watch:
     """Write the runs of `shard` into a fragment, and finish the shard with it."""
     with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
         plan = _unpacked(shard, options)
-        writer = FragmentWriter(aside, headed=storage.on_store() is not None)
+        writer = FragmentWriter(aside, headed=storage.joining_store() is not None)
         try:
             writing = Writing(plan, source, receipt, writer, watch)
             for run in plan.runs:
@@ -254,7 +253,7 @@ def _write_fragment(shard: ExportShard, source: Source, options: Options, watch:
         finally:
             writer.discard()
         watch.advance(0)
-        key = storage.keep_fragment(aside)
+        key = storage.keep_fragment(aside, sent=lambda size: watch.advance(0))
         try:
             shard.finish(fragment=key)
         except Refused:

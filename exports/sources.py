@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import DataError, OperationalError, ProgrammingError, connections, transaction
-from django.db.models import Aggregate, Case, F, QuerySet, Sum, TextField, Value, When
+from django.db.models import Aggregate, Case, F, QuerySet, TextField, Value, When
 from django.db.models.functions import Collate, Now
 from isal import isal_zlib
 
@@ -158,13 +158,6 @@ class Source:
         """The size of the image of each asset of `ids`, in bytes."""
         found = (size for chunk in _chunks(ids) for (size,) in asset_rows(chunk, ["size"]))
         return array("q", found)
-
-    def image_bytes(self, ids: array[int]) -> int:
-        """The size of the images of the assets `ids`, in bytes."""
-        return sum(
-            Asset.objects.using("snapshot").filter(pk__in=chunk).aggregate(total=Sum("size"))["total"] or 0
-            for chunk in _chunks(ids)
-        )
 
     # The records
 

@@ -39,7 +39,7 @@ class Archives(Protocol):
     def require_whole(self, key: str, size: int) -> None: ...
     def link(self, key: str, filename: str) -> str: ...
     def delete(self, key: str) -> None: ...
-    def keep_fragment(self, part: Path) -> str: ...
+    def keep_fragment(self, part: Path, sent: Callable[[int], None]) -> str: ...
     def open_fragment(self, key: str) -> BinaryIO: ...
 
 
@@ -65,9 +65,12 @@ def publish(part: Path, *, sent: Callable[[int], None] = lambda size: None) -> s
     return _archives().publish(part, sent)
 
 
-def keep_fragment(part: Path) -> str:
-    """Put the whole fragment at `part` where every worker finds it under its key, and return the key."""
-    return _archives().keep_fragment(part)
+def keep_fragment(part: Path, *, sent: Callable[[int], None]) -> str:
+    """Put the whole fragment at `part` where every worker finds it under its key, and return the key.
+
+    `sent` hears of the bytes that had to be sent somewhere, and may raise; then nothing is there.
+    """
+    return _archives().keep_fragment(part, sent)
 
 
 def open_fragment(key: str) -> BinaryIO:
@@ -75,10 +78,10 @@ def open_fragment(key: str) -> BinaryIO:
     return _archives().open_fragment(key)
 
 
-def on_store() -> StoreArchives | None:
-    """The archives where they are on a store, which can put one together from fragments; None where it cannot."""
+def joining_store() -> StoreArchives | None:
+    """The archives where they are on a store that can put one together from fragments (S3_JOIN); None elsewhere."""
     archives = _archives()
-    return archives if isinstance(archives, StoreArchives) else None
+    return archives if isinstance(archives, StoreArchives) and settings.S3_JOIN else None
 
 
 def open_archive(key: str, *, size: int) -> BinaryIO:

@@ -104,6 +104,8 @@ try:
     S3_ADDRESSING = env.str("S3_ADDRESSING", "auto", validate=validate.OneOf(["auto", "path", "virtual"]))
     # Off for stores that do not know CRC-32 checksums; they are told MD5s.
     S3_CHECKSUMS = env.bool("S3_CHECKSUMS", True)
+    # Off for stores that copy no ranges into an upload (UploadPartCopy), or want all parts of one to be equally large.
+    S3_JOIN = env.bool("S3_JOIN", True)
     # Downloads lead to the store by links good for S3_LINK_SECONDS, or come through the portal.
     S3_DOWNLOADS = env.str("S3_DOWNLOADS", "redirect", validate=validate.OneOf(["redirect", "portal"]))
     S3_LINK_SECONDS = env.int("S3_LINK_SECONDS", 900, validate=validate.Range(min=30, max=604_800))

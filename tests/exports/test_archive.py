@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import subprocess
 import zipfile
 import zlib
@@ -106,6 +107,16 @@ def test_check_tells_size_and_hash(tmp_path: Path) -> None:
     assert checked.size == path.stat().st_size == sum(heard)
     assert checked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert checked.members == 2
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_check_tells_of_a_large_member_while_it_is_read(tmp_path: Path, compressed: bool) -> None:
+    large = Member("a", [random.Random(7).randbytes(2**20) for _ in range(5)], compressed=compressed)
+    path = write(tmp_path / "a.zip", large)
+    heard: list[int] = []
+    checked = archive.check(path, on_bytes=heard.append)
+    assert checked.size == sum(heard)
+    assert max(heard) <= 2**20
 
 
 @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**20 + 40, 2**20 + 300, 2**21 + 7])

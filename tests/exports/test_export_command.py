@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
 from datasets.models import Dataset
+from exports import runner
 from exports.formats import vi_jsonl
 from exports.models import ExportJob
 from tests import cast
@@ -47,6 +50,27 @@ def test_a_wrong_ratio_is_refused_with_a_sentence(valves: Dataset, tmp_path: Pat
     with pytest.raises(CommandError, match=r"like 0\.2"):
         run("Valves", f"--validation-ratio={ratio}", "--output", tmp_path / "valves.zip")
     assert not ExportJob.objects.exists()
+
+
+def test_a_worker_that_takes_the_export_in_a_pause_is_waited_for(
+    valves: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    settings.JOB_PAUSE_SECONDS = 0.01
+    run_here, held = runner.run, list[ExportJob]()
+
+    def taken_in_the_pause(pk: uuid.UUID, **told: Any) -> None:
+        if not held:
+            ExportJob.start(pk, worker="command line").put_back("The file store fails.")
+            ExportJob.objects.filter(pk=pk).update(lease_expires_at=None)
+            held.append(ExportJob.start(pk, worker="other"))
+            return
+        held[0].release()  # and the next attempt is anybody's
+        run_here(pk, **told)
+
+    monkeypatch.setattr(runner, "run", taken_in_the_pause)
+    run("Valves", "--output", tmp_path / "valves.zip")
+    assert ExportJob.objects.get().state == State.FINISHED
+    assert (tmp_path / "valves.zip").read_bytes()[:2] == b"PK"
 
 
 def test_an_interruption_leaves_no_job_to_a_worker(

@@ -25,6 +25,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.exports.reading import export, leftovers, lines, members, receipt
 from vi_portal.jobs.models import State, Worker
+from vi_portal.s3.failures import StoreFailed
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -64,7 +65,7 @@ def another_worker(name: str = "other") -> Iterator[None]:
     def work() -> None:
         try:
             while not over.wait(0.01):
-                for pk in ExportShard.open_to_all().filter(state=State.QUEUED).values_list("pk", flat=True):
+                for pk in ExportShard.objects.filter(ExportShard.waiting()).values_list("pk", flat=True):
                     shards.run(pk, worker=name)
         finally:
             connections.close_all()
@@ -270,6 +271,30 @@ def test_a_shard_that_cannot_be_written_fails_the_export_with_its_reason(
     assert (job.state, job.failure) == (State.FAILED, "The disk is full, so the archive could not be written.")
     assert leftovers() == []
     assert not ExportShard.objects.exists()
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
+    pumps: Dataset, monkeypatch: pytest.MonkeyPatch, settings: LazySettings, lasting: bool
+) -> None:
+    alone = export(pumps)
+    sign_in("test", "other")
+    settings.JOB_MAX_ATTEMPTS, settings.JOB_PAUSE_SECONDS = 2, 0
+    write = shards._write_fragment
+
+    def refused(shard: ExportShard, *arguments: Any) -> None:
+        if shard.worker == "other":
+            raise StoreFailed("The file store refuses the portal.", lasting=lasting)
+        write(shard, *arguments)
+
+    def try_elsewhere(job: ExportJob) -> None:
+        for _ in range(2):
+            write_elsewhere(*ids_of(job))
+        assert job.shards.filter(state=State.QUEUED, holder_only=True).count() == job.shards.count()
+
+    monkeypatch.setattr(shards, "_write_fragment", refused)
+    once_dealt(monkeypatch, try_elsewhere)
+    assert_equal(export(pumps), alone)
 
 
 def test_a_fragment_that_was_damaged_on_its_way_is_found(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

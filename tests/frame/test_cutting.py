@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vi_portal.s3 import cutting
 from vi_portal.s3.cutting import Cutter, Given, Part, Stretch
+from vi_portal.s3.failures import StoreFailed
 
 OTHERS = {name: random.Random(name).randbytes(5_000) for name in ("one", "other")}
 SMALLEST, LARGEST = 100, 1_000
@@ -84,3 +85,16 @@ def test_there_are_never_more_parts_than_a_store_takes() -> None:
             parts += sum(1 for _ in cutter.add(piece))
             size += piece.size
     assert parts < 10_000
+
+
+def test_who_would_need_more_parts_than_a_store_takes_is_told_so_once() -> None:
+    cutter, parts = Cutter(), list[Part]()
+
+    def put_together() -> None:
+        for number in range(20_000):
+            parts.extend(cutter.add(Stretch(str(number), 0, cutting.SMALLEST_PART)))
+
+    with pytest.raises(StoreFailed, match="Raise EXPORT_SHARD_RECORDS") as raised:
+        put_together()
+    assert len(parts) == 10_000
+    assert raised.value.lasting

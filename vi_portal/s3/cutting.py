@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from vi_portal.s3.failures import StoreFailed
+
 #: What S3 takes at least as a part, and what it copies at most as one; here, less is copied at once.
 SMALLEST_PART = 5 * 1024 * 1024
 LARGEST_COPY = 5 * 1024**3
 USUAL_COPY = 128 * 1024 * 1024
-#: A store takes at most 10,000 parts: after each so many, twice as much is copied at once.
+#: A store takes no more parts; so after each so many, twice as much is copied at once.
+MOST_PARTS = 10_000
 _DOUBLED_AFTER = 1_000
 
 
@@ -81,7 +84,11 @@ class Part:
 
 
 class Cutter:
-    """Takes the pieces of the object in order, and gives its parts as they become complete; `rest` gives the last."""
+    """Takes the pieces of the object in order, and gives its parts as they become complete; `rest` gives the last.
+
+    Both raise `StoreFailed` where there are more parts than a store takes: a copy never spans two objects, so that
+    happens where many small ones are put together.
+    """
 
     def __init__(self) -> None:
         self._part = Part(1)
@@ -115,5 +122,9 @@ class Cutter:
         return SMALLEST_PART - part.size
 
     def _complete(self) -> Part:
+        if self._part.number > MOST_PARTS:
+            told = f"A file store puts an archive together from no more than {MOST_PARTS:,} parts, and this needs more."
+            advice = "Raise EXPORT_SHARD_RECORDS, so that each is larger, or export fewer assets at once."
+            raise StoreFailed(f"{told} {advice}", lasting=True)
         part, self._part = self._part, Part(self._part.number + 1)
         return part

@@ -36,6 +36,7 @@ class Joining:
         self._on_their_way = deque[Future[dict[str, Any]]]()
         self._sent: list[dict[str, Any]] = []
         self._may_be_there = False
+        self._kept = False
         self.size = 0
         with failures_told(key):
             begun = client.create_multipart_upload(**self._object, ContentType=content_type)
@@ -81,8 +82,14 @@ class Joining:
         if uploading.size_of(self._client, self._object) != self.size:
             raise StoreFailed("The file store did not put together what it was told to. Retry.")
 
+    def keep(self) -> None:
+        """The object, which is complete, is somebody else's from here on: `discard` does not touch it."""
+        self._kept = True
+
     def discard(self) -> None:
-        """Give it up, complete or not. Where the store fails, the sweep will find what is left."""
+        """Give it up, complete or not, unless it is kept. Where the store fails, the sweep will find what is left."""
+        if self._kept:
+            return
         self._senders.shutdown(wait=True, cancel_futures=True)
         bucket, key = self._object["Bucket"], self._object["Key"]
         uploading.abort(self._client, bucket=bucket, key=key, upload_id=self._upload_id)

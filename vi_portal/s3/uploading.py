@@ -99,13 +99,16 @@ def _in_parts(target: Target, file: IO[bytes], first: bytes, part_size: int, tol
     told_once = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"} if target.checksums else {}
     with failures_told(target.key):
         begun = target.client.create_multipart_upload(**target.name, ContentType=target.content_type, **told_once)
-    upload_id = begun["UploadId"]
+    upload_id, may_be_there = begun["UploadId"], False
     try:
         whole = _send_parts(target, upload_id, file, first, part_size, told)
         finished = {"ChecksumType": "FULL_OBJECT", "ChecksumCRC32": crc32_text(whole.crc32)} if target.checksums else {}
+        may_be_there = True  # even where the answer says otherwise, or is lost
         complete(target.client, target.name, upload_id, MultipartUpload={"Parts": whole.parts}, **finished)
     except BaseException:
         abort(target.client, bucket=target.bucket, key=target.key, upload_id=upload_id)
+        if may_be_there:
+            remove(target.client, target.name)
         raise
     return whole
 

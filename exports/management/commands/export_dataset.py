@@ -26,6 +26,9 @@ from exports.spec import DEFAULT_FORMAT, ExportSpec, SpecError, parse_ratio, par
 from vi_portal.jobs.models import Refused, State
 from vi_portal.jobs.progress import Progress
 
+#: What is held by a worker is looked at no more often.
+_LOOK_SECONDS = 0.1
+
 
 class Command(BaseCommand):
     help = "Export a dataset's annotations to a zip. The last line printed is the receipt's totals, as JSON."
@@ -96,11 +99,12 @@ def _parse(options: dict[str, Any]) -> ExportSpec:
 
 
 def _run(job: ExportJob, progress: Progress) -> None:
-    """Do the job, with all the attempts it has."""
+    """Do the job, with all the attempts it has. A worker may take it between two; then that is waited for."""
     runner.run(job.pk, worker="command line", progress=progress)
     job.refresh_from_db()
-    while job.state == State.QUEUED:
-        time.sleep(settings.JOB_PAUSE_SECONDS)
+    while job.is_active:
+        time.sleep(max(settings.JOB_PAUSE_SECONDS, _LOOK_SECONDS))
+        ExportJob.requeue_lost()  # there may be nobody else to do it
         runner.run(job.pk, worker="command line", progress=progress)
         job.refresh_from_db()
 

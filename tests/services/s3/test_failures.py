@@ -125,6 +125,26 @@ def test_a_job_cancelled_while_its_archive_is_sent_leaves_nothing(
     assert (bucket.keys(), bucket.unfinished()) == ([], [])
 
 
+def test_an_archive_that_the_store_completed_without_telling_so_is_removed(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "PART_SIZE", 2_000)
+    settings.JOB_MAX_ATTEMPTS = 1
+    cast.make_annotated(valves, 30)
+    lost = list[str]()
+
+    def answer_lost(asked: Asked) -> Fault | None:
+        if asked.method != "POST" or "uploadId" not in asked.path:
+            return None
+        lost.append(asked.path)
+        return Fault(500, done=len(lost) == 1)
+
+    way.fault = answer_lost
+    job = export(valves)
+    assert (job.state, len(lost) > 1) == (State.FAILED, True)
+    assert (bucket.keys(), bucket.unfinished()) == ([], [])
+
+
 # Attempts
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import OperationalError
 
 from datasets import images
 from datasets.models import Dataset, NewAsset
@@ -26,8 +27,9 @@ from tests.exports.test_shards import another_worker
 from tests.services.s3.kit import noisy_png, with_images
 from tests.services.store import Asked, Bucket, Fault, Store, Way, fails
 from vi_portal.accounts.models import User
+from vi_portal.jobs.lease import Watch
 from vi_portal.jobs.models import State, Worker
-from vi_portal.s3 import cutting
+from vi_portal.s3 import cutting, uploading
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -52,6 +54,14 @@ def members(archive: bytes) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist() if name != "export.json"}
 
 
+def assert_same(job: ExportJob, archive: bytes, alone: bytes) -> None:
+    """All that precedes the receipt, which tells the job's own id, is the same to the byte."""
+    assert members(archive) == members(alone)
+    assert (job.size, job.sha256) == (len(archive), hashlib.sha256(archive).hexdigest())
+    until = [zipfile.ZipFile(BytesIO(each)).getinfo("export.json").header_offset for each in (alone, archive)]
+    assert archive[: until[1]] == alone[: until[0]]
+
+
 ASKED: list[dict[str, Any]] = [
     {"ratio": "0.3", "seed": 7, "include_images": True},
     {"include_images": False},
@@ -74,16 +84,33 @@ def test_the_archive_the_store_puts_together_is_the_one_of_a_single_worker(
     Worker.sign_in("other")
     with another_worker():
         job = export(valves, **asked)
-    joined = content(job, bucket)
-    assert members(joined) == members(alone)
-    assert (job.size, job.sha256) == (len(joined), hashlib.sha256(joined).hexdigest())
-    # All that precedes the receipt, which tells the job's own id, is the same to the byte.
-    until = [zipfile.ZipFile(BytesIO(archive)).getinfo("export.json").header_offset for archive in (alone, joined)]
-    assert joined[: until[1]] == alone[: until[0]]
+    assert_same(job, content(job, bucket), alone)
     if asked.get("include_images", True):
         assert any("x-amz-copy-source-range" in request.headers for request in way.asked)
     assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
     assert (bucket.unfinished(), leftovers(), ExportShard.objects.exists()) == ([], [], False)
+
+
+def test_a_store_that_cannot_put_archives_together_gets_them_from_the_worker_s_disk(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any
+) -> None:
+    stored = with_images(valves, 13)
+    settings.EXPORT_SHARD_RECORDS = 1000
+    alone = content(export(valves, include_images=True, seed=7), bucket)
+    settings.EXPORT_SHARD_RECORDS = 4
+    settings.S3_JOIN = False
+    Worker.sign_in("one")
+    Worker.sign_in("other")
+    way.asked.clear()
+    with another_worker():
+        job = export(valves, include_images=True, seed=7)
+    assert_same(job, content(job, bucket), alone)
+    assert len(members(alone)) == 1 + len(stored)
+    asked_for = [asked for asked in way.asked if asked.method in ("PUT", "POST")]
+    assert len([asked for asked in asked_for if asked.path.endswith(".zip")]) == 1
+    assert len([asked for asked in asked_for if asked.path.endswith(".fragment")]) > 1
+    assert not [asked for asked in asked_for if "x-amz-copy-source" in asked.headers]
+    assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
 
 
 def test_one_worker_alone_puts_it_together_as_well(valves: Dataset, bucket: Bucket, way: Way) -> None:
@@ -136,10 +163,56 @@ def test_no_more_images_pass_over_a_disk_at_once_than_make_a_shard(
 ) -> None:
     stored = with_images(valves, 8)
     settings.EXPORT_SHARD_RECORDS = 1000
+    monkeypatch.setitem(FORMATS, "ViJsonl", replace(FORMATS["ViJsonl"], records_a_run=1))
     monkeypatch.setattr(shards, "BYTES_A_SHARD", 2 * max(map(len, stored.values())))
     found = members(content(export(valves, include_images=True), bucket))
     assert len([name for name in found if name.startswith("images/")]) == 8
     assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) == 1 + 4
+
+
+@pytest.mark.parametrize("wanted", ["ViJsonl", "ViFull"])
+def test_shards_are_of_even_weight_though_the_images_are_not(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    large, small = noisy_png(400, 300), cast.jpeg()
+    for number in range(12):  # the small ones make the average a tenth of what the last have
+        name = f"{number:02}.png"
+        facts = images.store_image(BytesIO(small if number < 8 else large), dataset=valves, uid=name, filename=name)
+        [asset] = valves.add_assets([NewAsset(name, facts)])
+        cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
+    settings.EXPORT_SHARD_RECORDS = 12
+    monkeypatch.setitem(FORMATS, wanted, replace(FORMATS[wanted], records_a_run=12, image_bytes_a_run=len(large) // 4))
+    monkeypatch.setattr(shards, "BYTES_A_SHARD", len(large) * 3 // 2)
+    way.asked.clear()
+    content(export(valves, format=wanted, include_images=True), bucket)
+    fragments = [asked.size for asked in way.asked if asked.method == "PUT" and asked.path.endswith(".fragment")]
+    assert len(large) < max(fragments) < len(large) * 3 // 2
+    assert len(fragments) < 8
+
+
+def test_a_fragment_that_takes_long_to_send_keeps_the_progress_moving(
+    valves: Dataset, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_images(valves, 5)
+    monkeypatch.setattr(uploading, "PART_SIZE", 1000)
+    moved, send, advance = list[str](), uploading._send_parts, Watch.advance
+
+    def sending(target: uploading.Target, *arguments: Any) -> Any:
+        moved.append(f"sends a {target.key.rpartition('.')[2]}")
+        whole = send(target, *arguments)
+        moved.append("sent")
+        return whole
+
+    def advanced(watch: Watch, steps: int = 1) -> None:
+        moved.append("moves")
+        advance(watch, steps)
+
+    monkeypatch.setattr(uploading, "_send_parts", sending)
+    monkeypatch.setattr(Watch, "advance", advanced)
+    content(export(valves, include_images=True), bucket)
+    starts = [place for place, what in enumerate(moved) if what == "sends a fragment"]
+    assert starts
+    assert all(moved[start + 1] == "moves" for start in starts)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +281,30 @@ def test_an_answer_that_was_lost_at_the_end_is_no_failure(valves: Dataset, bucke
     way.fault = answer_lost
     job = export(valves, include_images=True)
     assert (job.state, len(lost)) == (State.FINISHED, 1), job.failure
+
+
+def test_an_archive_that_a_row_names_stays_though_the_answer_of_the_database_was_lost(
+    valves: Dataset, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, finish = with_images(valves, 9), ExportJob.finish
+
+    def answer_lost(job: ExportJob, **results: Any) -> None:
+        finish(job, **results)
+        raise OperationalError("The connection was closed.")
+
+    monkeypatch.setattr(ExportJob, "finish", answer_lost)
+    job = export(valves, include_images=True)
+    assert len(members(content(job, bucket))) == 1 + len(stored)
+
+
+def test_a_store_that_deletes_nothing_is_not_asked_for_each_fragment(valves: Dataset, bucket: Bucket, way: Way) -> None:
+    with_images(valves, 9)
+    way.fault = fails("DELETE", having=".fragment")
+    content(export(valves, include_images=True), bucket)
+    assert len({asked.path for asked in way.asked if asked.method == "DELETE"}) == 1
+    way.answer_well()
+    ExportJob.discard_leftovers()
+    assert [key for key in bucket.keys("team/exports/") if not key.endswith(".zip")] == []
 
 
 def test_the_sweep_removes_what_a_worker_that_died_was_putting_together(
