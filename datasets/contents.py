@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, TypeAlias
@@ -247,6 +247,15 @@ class LabelTally:
             self._members.subtract(pieces)
             self._members = +self._members
             self._objects.update(texts.split("\n"))
+
+    def pieces(self) -> tuple[dict[str, int], dict[str, int]]:
+        """The pieces themselves, for the tally of another process: those cut apart, and whole texts."""
+        return dict(self._members), dict(self._objects)
+
+    def add_pieces(self, members: Mapping[str, int], objects: Mapping[str, int]) -> None:
+        """Add what `pieces` of another tally told."""
+        self._members.update(members)
+        self._objects.update(objects)
 
     def counts(self) -> Iterator[tuple[dict[str, int], int]]:
         """What the pieces hold, and how often each is there."""

@@ -39,6 +39,14 @@ class AssetName(NamedTuple):
     filename: str
 
 
+class LabelShare(msgspec.Struct):
+    """What the `LabelCounts` of a shard tells that of the whole, which decodes the pieces of all shards at once."""
+
+    counts: dict[str, int]
+    members: dict[str, int]
+    objects: dict[str, int]
+
+
 class LabelCounts:
     """Boxes per phrase or interactions per answer, added up from the `labels` texts of annotations, one a line."""
 
@@ -63,6 +71,18 @@ class LabelCounts:
         for label, count in counts.items():
             known = label in self._counts or len(self._counts) < MAX_LABELS
             self._counts[label if known else OTHER_LABELS] += count * times
+
+    def share(self) -> LabelShare:
+        """All that was added so far."""
+        self._settle()
+        return LabelShare(dict(self._counts), *self._tally.pieces())
+
+    def absorb(self, share: LabelShare) -> None:
+        """Add what another told."""
+        self.add_counts(share.counts)
+        self._tally.add_pieces(share.members, share.objects)
+        if len(self._tally) > _MAX_PIECES:
+            self._conclude()
 
     def as_dict(self) -> dict[str, int]:
         """Every label with its count, most frequent first."""
@@ -123,7 +143,7 @@ class PartShare(msgspec.Struct):
     assets: int
     annotations: int
     images: int
-    labels: dict[str, int]
+    labels: LabelShare
 
 
 class Share(msgspec.Struct):
@@ -135,7 +155,7 @@ class Share(msgspec.Struct):
     examples: list[str]
     lost_annotations: int
     lost_images: int
-    lost_labels: dict[str, int]
+    lost_labels: LabelShare
     skipped_list: msgspec.Raw
     warnings: msgspec.Raw
     renamed: msgspec.Raw
@@ -201,7 +221,10 @@ class PartReceipt:
         self.assets += share.assets
         self.annotations += share.annotations
         self.images += share.images
-        self.labels.add_counts(share.labels)
+        self.labels.absorb(share.labels)
+
+    def share(self) -> PartShare:
+        return PartShare(self.name, self.assets, self.annotations, self.images, self.labels.share())
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -284,13 +307,13 @@ class Receipt:
     def share(self) -> Share:
         """All that was told so far, but for the members, which only the archive knows."""
         return Share(
-            parts=[PartShare(part.name, **part.summary()) for part in self.parts],
+            parts=[part.share() for part in self.parts],
             skipped=dict(self._skipped),
             noted={group: dict(kinds) for group, kinds in self._noted.items()},
             examples=self._examples,
             lost_annotations=self._lost_annotations,
             lost_images=self._lost_images,
-            lost_labels=self._lost_labels.as_dict(),
+            lost_labels=self._lost_labels.share(),
             skipped_list=msgspec.Raw(b"".join(self._skipped_list.chunks())),
             warnings=msgspec.Raw(b"".join(self._warnings.chunks())),
             renamed=msgspec.Raw(b"".join(self._renamed.chunks())),
@@ -306,7 +329,7 @@ class Receipt:
         self._examples += share.examples[: _MAX_EXAMPLES - len(self._examples)]
         self._lost_annotations += share.lost_annotations
         self._lost_images += share.lost_images
-        self._lost_labels.add_counts(share.lost_labels)
+        self._lost_labels.absorb(share.lost_labels)
         self._skipped_list.extend(bytes(share.skipped_list))
         self._warnings.extend(bytes(share.warnings))
         self._renamed.extend(bytes(share.renamed))
