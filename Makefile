@@ -27,11 +27,11 @@ test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word"
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4
 
 .PHONY: test-services
-test-services: $(VENV)/.development ## Run again what touches database, broker and jobs: PostgreSQL with Redis and Swift, then with RabbitMQ
+test-services: $(VENV)/.development ## Run again what touches the database: on PostgreSQL with Redis and Swift, then with RabbitMQ
 	@tests/services/install.sh
 	@browser=$$(tests/e2e/install-browser.sh $(BIN)) || exit 1; export CHROMIUM="$$browser"; \
 	$(BIN)/python -m tests.services.run postgres redis swift -- $(ON_SERVERS) $(ARGS); first=$$?; \
-	$(BIN)/python -m tests.services.run postgres rabbitmq -- $(ON_SERVERS) $(ABOUT_JOBS) $(ARGS) && exit $$first
+	$(BIN)/python -m tests.services.run postgres rabbitmq -- $(ON_SERVERS) --ignore tests/services/s3 $(ARGS) && exit $$first
 
 .PHONY: test-faults
 test-faults: $(VENV)/.development ## Kill, stop, lose and fill up at random moments (ARGS="--seed 7 --rounds 20", or --short)
@@ -39,8 +39,6 @@ test-faults: $(VENV)/.development ## Kill, stop, lose and fill up at random mome
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 ON_SERVERS = $(BIN)/python -m pytest -p tests.services.selection $(SIDE_BY_SIDE)
-ABOUT_JOBS := tests/jobs tests/frame tests/e2e \
-	$(addprefix tests/exports/test_,runner.py shards.py api.py export_command.py)
 
 .PHONY: check
 check: $(VENV)/.development ## Check style, types, import rules, templates, migrations and the deployment settings
