@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import time
 import uuid
 import zlib
 from array import array
@@ -145,8 +144,7 @@ class _Held:
             if shard.state == State.FAILED:
                 raise ExportFailed(shard.failure)
             if not self._write_one():
-                time.sleep(_LOOK_SECONDS)
-                self._writing.watch.advance(0)
+                self._writing.watch.wait(_LOOK_SECONDS)
         self._assemble(shard.fragment)
         if pk not in self._written:
             self._writing.watch.advance(sum(run["steps"] for run in shard.runs))

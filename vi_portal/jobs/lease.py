@@ -52,6 +52,11 @@ class Lease:
         if expired or self._lost.is_set():
             raise LeaseLost(f"Job {self._job.pk} is no longer ours.")
 
+    def wait(self, seconds: float) -> None:
+        """Do nothing for so long. Raises `LeaseLost` as soon as the job is no longer ours."""
+        self._lost.wait(seconds)
+        self.check()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -120,3 +125,8 @@ class Watch:
         if self.part is not None:
             self.part.check()
         self.progress.advance(steps)
+
+    def wait(self, seconds: float) -> None:
+        """For what others do, which is no standstill; see `Lease.wait`."""
+        self.lease.wait(seconds)
+        self.advance(0)
