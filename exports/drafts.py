@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from exports import archive, storage
-from exports.archive import ArchiveWriter, Checked, DamagedArchive
+from exports import reading_back, storage
+from exports.archive import ArchiveWriter
 from exports.archives_in_store import StoreArchives
 from exports.joined_archive import JoinedArchive
+from exports.reading_back import Checked, DamagedArchive
 
 if TYPE_CHECKING:
     from vi_portal.s3.joining import Joining
@@ -73,7 +74,7 @@ class _File:
         return self.path.stat().st_size
 
     def check(self, on_bytes: Callable[[int], None]) -> Checked:
-        return archive.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
+        return reading_back.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
 
     def publish(self, sent: Callable[[int], None]) -> str:
         return storage.publish(self.path, sent=sent)
@@ -92,7 +93,7 @@ class _Joined:
 
     def check(self, on_bytes: Callable[[int], None]) -> Checked:
         with self.archives.open_whole(self.key) as file, self.archives.open(self.key, self.size) as directory:
-            checked = archive.check_files(file, directory, on_bytes=on_bytes)
+            checked = reading_back.check_files(file, directory, on_bytes=on_bytes)
         if checked.size != self.size:
             raise DamagedArchive(f"The archive has {checked.size} bytes on the store instead of {self.size}.")
         return checked

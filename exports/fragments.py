@@ -14,10 +14,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from exports import archive
-from exports.archive import ArchiveWriter, Entry, Piece, Written, local_header, write_piece
+from exports.archive import ArchiveWriter, Written, write_piece
+from exports.reading_back import check_piece
 from exports.receipt import Receipt, Share
 from exports.records import Chunk, Member
+from exports.zip_layout import Entry, Piece, local_header
 
 _LENGTH = struct.Struct("<Q")
 _READ = 1024 * 1024
@@ -86,7 +87,7 @@ class FragmentWriter:
                 file.seek(place + header)
                 place += header + piece.stored
                 large = piece.compressed and piece.stored >= _LARGE and not self._headed
-                yield archive.check_piece(file, piece) if large else piece
+                yield check_piece(file, piece) if large else piece
 
     def discard(self) -> None:
         """Let go of the file, whatever its state."""

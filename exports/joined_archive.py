@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from exports.archive import Directory, Entry, Piece, Written, local_header, write_piece
+from exports.archive import Directory, Written, write_piece
 from exports.fragments import Note
 from exports.receipt import Receipt
 from exports.records import Member
+from exports.zip_layout import Entry, Piece, local_header
 
 _READ = 1024 * 1024
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from exports.archive import DamagedArchive
 from exports.planning import ExportFailed
+from exports.reading_back import DamagedArchive
 from vi_portal.s3.failures import StoreFailed
 
 

@@ -19,11 +19,11 @@ from django.db.models.functions import Now
 
 from datasets.models import DatasetType
 from exports import drafts, job_files, planning, shards, splits, storage
-from exports.archive import Checked
 from exports.drafts import Draft
 from exports.joined_archive import JoinedArchive
 from exports.models import ExportJob
 from exports.planning import ExportFailed, Plan
+from exports.reading_back import Checked
 from exports.reasons import sentence
 from exports.receipt import FILENAME, Receipt
 from exports.records import Member

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import random
 import subprocess
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from isal import isal_zlib
 
-from exports import archive
-from exports.archive import ArchiveWriter, DamagedArchive, Piece, UnexpectedBytes, Written, write_piece
+from exports import reading_back
+from exports.archive import ArchiveWriter, UnexpectedBytes, Written, write_piece
 from exports.records import Chunk, Expected, Member
+from tests.exports.zips import TEXT, write
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-TEXT = b'{"asset_id":"1"}\n' * 5000
-
-
-def write(path: Path, *members: Member) -> Path:
-    writer = ArchiveWriter(path)
-    for member in members:
-        writer.add(member)
-    writer.close()
-    return path
 
 
 def unzip_says_it_is_sound(path: Path) -> bool:
@@ -97,61 +85,7 @@ def test_a_member_that_breaks_off_is_left_out(tmp_path: Path) -> None:
         writer.add(Member("broken", broken()))
     writer.close()
     assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == ["before"]
-    assert archive.check(tmp_path / "a.zip").members == 1
-
-
-def test_check_tells_size_and_hash(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.zip", Member("a", [TEXT]), Member("b", [TEXT], compressed=False))
-    heard: list[int] = []
-    checked = archive.check(path, on_bytes=heard.append)
-    assert checked.size == path.stat().st_size == sum(heard)
-    assert checked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert checked.members == 2
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_check_tells_of_a_large_member_while_it_is_read(tmp_path: Path, compressed: bool) -> None:
-    large = Member("a", [random.Random(7).randbytes(2**20) for _ in range(5)], compressed=compressed)
-    path = write(tmp_path / "a.zip", large)
-    heard: list[int] = []
-    checked = archive.check(path, on_bytes=heard.append)
-    assert checked.size == sum(heard)
-    assert max(heard) <= 2**20
-
-
-@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 2**20 + 40, 2**20 + 300, 2**21 + 7])
-@pytest.mark.parametrize("text", [bytes(1), b'{"asset_id":"1"}\n', hashlib.sha512(b"seed").hexdigest().encode()])
-def test_check_reads_a_member_to_its_last_byte_whatever_its_size(tmp_path: Path, text: bytes, size: int) -> None:
-    path = write(tmp_path / "a.zip", Member("a", [(text * (size // len(text) + 1))[:size]]))
-    assert archive.check(path).members == 1
-
-
-def test_check_finds_members_that_the_end_record_does_not_count(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.zip", Member("a", [TEXT]), Member("b", [TEXT]))
-    content = bytearray(path.read_bytes())
-    content[-14:-10] = b"\1\0\1\0"
-    path.write_bytes(content)
-    with pytest.raises(DamagedArchive, match="central directory"):
-        archive.check(path)
-
-
-@pytest.mark.parametrize("place", [0.001, 0.2, 0.5, 0.9, 0.999])
-def test_check_finds_a_flipped_bit_anywhere(tmp_path: Path, place: float) -> None:
-    noise = hashlib.sha512(b"seed").digest() * 4000
-    path = write(tmp_path / "a.zip", Member("a", [noise], compressed=False), Member("b", [TEXT]))
-    content = bytearray(path.read_bytes())
-    content[int(len(content) * place)] ^= 0x10
-    path.write_bytes(content)
-    with pytest.raises(DamagedArchive):
-        archive.check(path)
-
-
-@pytest.mark.parametrize("keep", [0, 10, 1000, -1, -30])
-def test_check_finds_a_cut_file(tmp_path: Path, keep: int) -> None:
-    path = write(tmp_path / "a.zip", Member("a", [TEXT], compressed=False))
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DamagedArchive):
-        archive.check(path)
+    assert reading_back.check(tmp_path / "a.zip").members == 1
 
 
 def test_more_members_than_a_plain_zip_can_count(tmp_path: Path) -> None:
@@ -160,7 +94,7 @@ def test_more_members_than_a_plain_zip_can_count(tmp_path: Path) -> None:
         writer.add(Member(f"{number}", [b"x"], compressed=False, expected=Expected(1, zlib.crc32(b"x"), "")))
     writer.close()
     assert len(zipfile.ZipFile(tmp_path / "a.zip").infolist()) == 65_600
-    assert archive.check(tmp_path / "a.zip").members == 65_600
+    assert reading_back.check(tmp_path / "a.zip").members == 65_600
 
 
 ZEROS = bytes(16 * 2**20)
@@ -198,7 +132,7 @@ def test_a_deflated_member_beyond_4_gib(tmp_path: Path) -> None:
     path = write(tmp_path / "a.zip", zeros("deflated", compressed=True))
     [entry] = zipfile.ZipFile(path).infolist()
     assert entry.file_size == BEYOND_4_GIB * len(ZEROS) > 2**32
-    assert archive.check(path).members == 1
+    assert reading_back.check(path).members == 1
 
 
 def test_an_archive_and_a_stored_member_beyond_4_gib(tmp_path: Path) -> None:
@@ -225,7 +159,7 @@ def test_a_member_in_pieces_reads_as_one(tmp_path: Path) -> None:
     assert written == Written("a", len(whole), zlib.crc32(whole), "")
     with zipfile.ZipFile(tmp_path / "a.zip") as found:
         assert (found.read("a"), found.read("b")) == (whole, b"x")
-    archive.check(tmp_path / "a.zip")
+    reading_back.check(tmp_path / "a.zip")
     assert unzip_says_it_is_sound(tmp_path / "a.zip")
 
 
@@ -238,59 +172,6 @@ def test_pieces_made_elsewhere_give_the_same_bytes(tmp_path: Path) -> None:
         writer.append(write_piece(member, stored.append), stored)
     writer.close()
     assert (tmp_path / "elsewhere.zip").read_bytes() == (tmp_path / "here.zip").read_bytes()
-
-
-def pieces_of(path: Path, *members: Member) -> list[Piece]:
-    with path.open("wb") as file:
-        return [write_piece(member, file.write) for member in members]
-
-
-def assembled(path: Path, pieces: list[Piece], stored: bytes) -> dict[str, int]:
-    writer, rest = ArchiveWriter(path), io.BytesIO(stored)
-    for piece in pieces:
-        writer.append(piece, [rest.read(piece.stored)])
-    writer.close()
-    return writer.checked
-
-
-def test_what_was_checked_piece_by_piece_is_compared_as_it_is_stored(tmp_path: Path) -> None:
-    members = [Member("a", [TEXT], more=True), Member("a", [TEXT]), Member("b", [TEXT]), Member("c", [], more=True)]
-    pieces = pieces_of(tmp_path / "pieces", *members, Member("c", [b"!"], compressed=True))
-    with (tmp_path / "pieces").open("rb") as file:
-        pieces = [archive.check_piece(file, piece) for piece in pieces]
-    pieces[2] = replace(pieces[2], checked=False)
-    stored = (tmp_path / "pieces").read_bytes()
-    checked = assembled(tmp_path / "a.zip", pieces, stored)
-    assert list(checked) == ["a", "c"]
-    assert archive.check(tmp_path / "a.zip", checked=checked) == archive.check(tmp_path / "a.zip")
-    for place in range(0, len(stored), len(stored) // 50):
-        damaged = bytearray(stored)
-        damaged[place] ^= 0x10
-        assembled(tmp_path / "b.zip", pieces, bytes(damaged))
-        with pytest.raises(DamagedArchive):
-            archive.check(tmp_path / "b.zip", checked=checked)
-
-
-@pytest.mark.parametrize("more", [True, False])
-def test_a_damaged_piece_is_found(tmp_path: Path, more: bool) -> None:
-    path = tmp_path / "piece"
-    [piece] = pieces_of(path, Member("a", [TEXT], more=more))
-    stored = path.read_bytes()
-
-    def is_sound(found: bytes, piece: Piece = piece) -> bool:
-        path.write_bytes(found)
-        try:
-            with path.open("rb") as file:
-                return archive.check_piece(file, replace(piece, stored=len(found))).checked
-        except DamagedArchive:
-            return False
-
-    assert is_sound(stored)
-    assert not any(is_sound(stored[:cut]) for cut in (0, 1, len(stored) // 2, len(stored) - 1))
-    assert not is_sound(stored, replace(piece, crc=piece.crc ^ 1))
-    assert not is_sound(stored, replace(piece, size=piece.size - 1))
-    # One that ends the stream cannot be followed by another, nor can one that leaves it open be the last.
-    assert not is_sound(stored, replace(piece, more=not more))
 
 
 def test_a_piece_that_breaks_can_be_tried_again(tmp_path: Path) -> None:
