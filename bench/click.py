@@ -10,15 +10,15 @@ until the row is there, until a worker has it, until it is finished, and until t
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import re
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
+
+from bench.fresh import fresh_portal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -34,17 +34,10 @@ _AT_WORK = 0.2
 
 def main() -> None:
     asked = _arguments()
-    with tempfile.TemporaryDirectory(prefix="vi-portal-click-") as folder:
-        os.environ |= {"DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "vi_portal.settings", "HTTPS": "off"}
+    with fresh_portal() as folder:
         # The browser's driver runs an event loop in this thread, which also asks the database.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-        for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
-            os.environ.pop(name, None)
-        import django
-
-        django.setup()
-        logging.disable(logging.INFO)
-        _measure(asked, Path(folder))
+        _measure(asked, folder)
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,15 +11,15 @@ of the web server for each request does not.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import random
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench.fresh import fresh_portal
 
 if TYPE_CHECKING:
     from bench.people import Person, Seen
@@ -32,15 +32,8 @@ _PATIENCE = 120.0
 
 def main() -> None:
     asked = _arguments()
-    with tempfile.TemporaryDirectory(prefix="vi-portal-crowd-") as folder:
-        os.environ |= {"DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "vi_portal.settings", "HTTPS": "off"}
-        for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
-            os.environ.pop(name, None)
-        import django
-
-        django.setup()
-        logging.disable(logging.INFO)
-        well = _measure(asked, Path(folder))
+    with fresh_portal() as folder:
+        well = _measure(asked, folder)
     sys.exit(0 if well else "Something went wrong.")
 
 

@@ -9,12 +9,11 @@ in MB, what its process held before, at most during, and after, and the most it 
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import random
 import sys
-import tempfile
 from pathlib import Path
+
+from bench.fresh import fresh_portal
 
 _COLUMNS = "{:<48}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}"
 _HEAD = ("", "wall s", "MB/s", "breaks", "before", "during", "after", "ever", "same")
@@ -22,18 +21,8 @@ _HEAD = ("", "wall s", "MB/s", "breaks", "before", "during", "after", "ever", "s
 
 def main() -> None:
     asked = _arguments()
-    with tempfile.TemporaryDirectory(prefix="vi-portal-downloads-", dir=asked.folder) as folder:
-        os.environ |= {
-            "DATA_DIR": folder,
-            "DATABASE_URL": f"sqlite:///{folder}/bench.sqlite3",
-            "DJANGO_SETTINGS_MODULE": "vi_portal.settings",
-            "HTTPS": "off",
-        }
-        import django
-
-        django.setup()
-        logging.disable(logging.INFO)
-        same = _measure(asked, Path(folder))
+    with fresh_portal(parent=asked.folder) as folder:
+        same = _measure(asked, folder)
     sys.exit(0 if same else "A copy differs from the archive.")
 
 
