@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,4 +179,12 @@ def _sha256(file: Path) -> str:
 def _is_whole(folder: Path) -> bool:
     """Whether every member is there as the receipt describes it."""
     receipt = json.loads((folder / "export.json").read_text())
-    return all(_sha256(folder / member["name"]) == member["sha256"] for member in receipt["members"])
+    return all(_crc32(folder / member["name"]) == member["crc32"] for member in receipt["members"])
+
+
+def _crc32(file: Path) -> str:
+    found = 0
+    with file.open("rb") as opened:
+        while block := opened.read(1_000_000):
+            found = zlib.crc32(block, found)
+    return f"{found:08x}"

@@ -22,3 +22,20 @@ def test_every_row_writes_the_same_assets(tmp_path: Path) -> None:
         assert len(set(written.values())) == 1, written
         assert all(row["cpu"] > 0 and row["peak"] > 0 for row in rows)
     assert "From 20 to 40 assets, 2 times as many" in done.stdout
+
+
+def test_every_way_of_downloading_gives_the_whole_archive() -> None:
+    sizes = ["--megabytes", "1", "--at-once", "2", "--without-nginx"]
+    done = subprocess.run([sys.executable, "-m", "bench.downloads", *sizes], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("portal: ")]
+    assert len(rows) == 8
+    assert all(row.endswith(" yes") for row in rows), done.stdout
+
+
+def test_a_crowd_is_measured() -> None:
+    few = ["--people", "2", "--exports", "1", "--downloads", "1", "--seconds", "2", "--assets", "20"]
+    done = subprocess.run([sys.executable, "-m", "bench.crowd", *few], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Errors: 0." in done.stdout
+    assert "Exports: 0 finished" not in done.stdout
