@@ -26,7 +26,9 @@ def test_every_row_writes_the_same_assets(tmp_path: Path) -> None:
 
 def test_every_way_of_downloading_gives_the_whole_archive() -> None:
     sizes = ["--megabytes", "1", "--at-once", "2", "--without-nginx"]
-    done = subprocess.run([sys.executable, "-m", "bench.downloads", *sizes], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.downloads", *sizes], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("portal: ")]
     assert len(rows) == 8
