@@ -43,8 +43,10 @@ class Audience:
     def newest(self) -> tuple[float, float, float]:
         """When the newest export was asked for, taken by a worker, and finished, in seconds since 1970."""
         moments = ExportJob.objects.values_list("created_at", "started_at", "finished_at").latest("created_at")
-        created, started, finished = (moment.timestamp() for moment in moments)
-        return created, started, finished
+        created, started, finished = moments
+        assert started is not None
+        assert finished is not None
+        return created.timestamp(), started.timestamp(), finished.timestamp()
 
     def active(self) -> int:
         """How many exports run or wait."""

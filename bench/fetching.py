@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -93,7 +94,7 @@ class Fetching:
         file = self.folder / "a.zip"
         command = self._curl_command(file, "-C", "-", "--limit-rate", str(self.archive.size // 3))
         moments = sorted(self.rng.sample(range(self.archive.size), _KILLS))
-        return _killed(command, [lambda moment=moment: _size(file) >= moment for moment in moments])
+        return _killed(command, [partial(_has_come_to, file, moment) for moment in moments])
 
     # The client
 
@@ -151,7 +152,7 @@ def _killed(command: list[str], moments: list[Callable[[], bool]], home: Path | 
     """Run `command` until it ends by itself, and kill it at each of the moments that it lives to see; how often."""
     environment = _environment(home) if home else None
     kills = 0
-    for is_time in [*moments, lambda: False]:
+    for is_time in [*moments, _never]:
         process = subprocess.Popen(command, env=environment)
         while process.poll() is None and not is_time():
             time.sleep(0.002)
@@ -163,8 +164,16 @@ def _killed(command: list[str], moments: list[Callable[[], bool]], home: Path | 
     raise RuntimeError(f"{command[0]} ended with status {process.returncode}.")
 
 
+def _never() -> bool:
+    return False
+
+
 def _environment(home: Path) -> dict[str, str]:
     return os.environ | {"NO_PROXY": "127.0.0.1", "VI_ENABLE_FILE": "false", "HOME": str(home)}
+
+
+def _has_come_to(file: Path, size: int) -> bool:
+    return _size(file) >= size
 
 
 def _size(file: Path) -> int:

@@ -9,9 +9,11 @@ import hashlib
 import io
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -40,7 +42,17 @@ _PLACES = (
 )
 
 
-def make_dataset(name: str, *, kind: str, assets: int, images: list[bytes] | None = None) -> Dataset:
+#: A row of the table of annotations, without its id.
+_Row = tuple[int, str, str | None, str, str | None, str, bool, datetime, datetime]
+
+
+class _Make(Protocol):
+    """Makes up the contents of an annotation."""
+
+    def __call__(self, rng: random.Random, *, width: int, height: int) -> Contents: ...
+
+
+def make_dataset(name: str, *, kind: str, assets: int, images: Sequence[bytes] | None = None) -> Dataset:
     """A dataset of `assets` assets, made once: one that is there already is taken as it is."""
     organization, _ = Organization.objects.get_or_create(name="Bench")
     found = Dataset.objects.filter(organization=organization, name=name).first()
@@ -52,7 +64,7 @@ def make_dataset(name: str, *, kind: str, assets: int, images: list[bytes] | Non
         for start in range(0, assets, _BATCH):
             numbers = range(start, min(start + _BATCH, assets))
             dataset.add_assets([_asset(number, rng, images) for number in numbers])
-        make = {"phrase-grounding": _grounding, "vqa": _questions}[kind]
+        make: _Make = {"phrase-grounding": _grounding, "vqa": _questions}[kind]
         rows = _annotation_rows(dataset, make, rng)
         while batch := list(islice(rows, _BATCH)):
             _insert(batch)
@@ -74,7 +86,7 @@ def make_images(count: int) -> list[bytes]:
     return [drawn[number % len(drawn)] + rng.randbytes(64) for number in range(count)]
 
 
-def _asset(number: int, rng: random.Random, images: list[bytes] | None) -> NewAsset:
+def _asset(number: int, rng: random.Random, images: Sequence[bytes] | None) -> NewAsset:
     width, height = rng.choice(_SIZES)
     uid = str(uuid.UUID(int=rng.getrandbits(128), version=4))
     name = f"line_{number:06}.jpg"
@@ -91,7 +103,7 @@ def _asset(number: int, rng: random.Random, images: list[bytes] | None) -> NewAs
     return NewAsset(name, facts, uid)
 
 
-def _annotation_rows(dataset: Dataset, make: object, rng: random.Random) -> Iterator[tuple[object, ...]]:
+def _annotation_rows(dataset: Dataset, make: _Make, rng: random.Random) -> Iterator[_Row]:
     now = timezone.now()
     for asset in Asset.objects.filter(dataset=dataset).order_by("pk").only("pk", "width", "height").iterator():
         if rng.random() < 0.05:
@@ -99,13 +111,13 @@ def _annotation_rows(dataset: Dataset, make: object, rng: random.Random) -> Iter
         for _ in range(rng.randint(6, 15)):
             uid = str(uuid.UUID(int=rng.getrandbits(128), version=4))
             size = {"width": asset.width, "height": asset.height}
-            texts = contents_module.render(make(rng, **size), **size)  # type: ignore[operator]
+            texts = contents_module.render(make(rng, **size), **size)
             category = rng.choice((None, None, "inspection", "defect"))
             rendered = (texts.pixels, texts.normalized, texts.labels, texts.flawed)
             yield (asset.pk, uid, category, *rendered, now, now)
 
 
-def _insert(rows: list[tuple[object, ...]]) -> None:
+def _insert(rows: list[_Row]) -> None:
     columns = "asset_id, uid, category, contents, contents_normalized, labels, flawed, created_at, updated_at"
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -122,14 +134,14 @@ def _grounding(rng: random.Random, *, width: int, height: int) -> Contents:
         first, start = len(caption.split()), len(caption)
         caption += words
         left, top = rng.uniform(0, width * 0.8), rng.uniform(0, height * 0.8)
-        box = (left, top, left + rng.uniform(8, width * 0.19), top + rng.uniform(8, height * 0.19))
+        right, bottom = left + rng.uniform(8, width * 0.19), top + rng.uniform(8, height * 0.19)
         phrases.append(
             GroundedPhrase(
                 phrase=words,
                 start_token_index=first,
                 end_token_index=first + words.count(" "),
                 char_span=(start, start + len(words)),
-                bounds=[tuple(round(edge, 1) for edge in box)],  # type: ignore[list-item]
+                bounds=[(round(left, 1), round(top, 1), round(right, 1), round(bottom, 1))],
             )
         )
     return PhraseGrounding(f"{caption} {rng.choice(_PLACES)}", phrases)

@@ -82,7 +82,7 @@ def encoding_alone(dataset: Dataset, spec: ExportSpec) -> Outcome:
     with Source.open(dataset, spec) as source, Receipt(path.parent) as receipt:
         plan = planning.plan(source, receipt)
         writer = ArchiveWriter(path)
-        writing = Writing(plan, source, receipt, writer, _Unwatched())  # type: ignore[arg-type]
+        writing = Writing(plan, source, receipt, writer, _Unwatched())
         for run in plan.runs:
             writing.write_run(run)
         writer.close()

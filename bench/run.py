@@ -22,7 +22,6 @@ from datasets.models import Dataset
 from exports.formats import vi_tfrecord
 from exports.spec import ExportSpec
 
-_PARTS = {"validation_ratio": Decimal("0.2"), "seed": 7}
 _VIJSONL, _VITFRECORD = partial(ExportSpec, format="ViJsonl"), partial(ExportSpec, format="ViTfrecord")
 
 
@@ -109,7 +108,7 @@ def _rows() -> list[Variant]:
         Variant("Vi JSONL", partial(product.whole_job, spec=_VIJSONL())),
         Variant("Vi JSONL, two workers", partial(product.shared_job, spec=_VIJSONL(), workers=2)),
         Variant("Vi JSONL, normalized", partial(product.whole_job, spec=_VIJSONL(normalized=True))),
-        Variant("Vi JSONL, split", partial(product.whole_job, spec=_VIJSONL(**_PARTS))),
+        Variant("Vi JSONL, split", partial(product.whole_job, spec=_VIJSONL(validation_ratio=Decimal("0.2"), seed=7))),
         Variant("TFRecord, encoded and zipped only", partial(product.encoding_alone, spec=_VITFRECORD()), warm=True),
         Variant("TFRecord", partial(product.whole_job, spec=_VITFRECORD()), warm=True),
         Variant("TFRecord, two workers", partial(product.shared_job, spec=_VITFRECORD(), workers=2), warm=True),
@@ -127,13 +126,13 @@ def _question_rows() -> list[Variant]:
 
 
 def _image_rows() -> list[Variant]:
-    images = {"include_images": True}
+    jsonl, tfrecord = _VIJSONL(include_images=True), _VITFRECORD(include_images=True)
     return [
         Variant("cat of the images into one file", floor.cat),
         Variant("zipfile, images stored", floor.zipfile_stored),
-        Variant("Vi JSONL, encoded and zipped only", partial(product.encoding_alone, spec=_VIJSONL(**images))),
-        Variant("Vi JSONL", partial(product.whole_job, spec=_VIJSONL(**images))),
-        Variant("TFRecord", partial(product.whole_job, spec=_VITFRECORD(**images)), warm=True),
+        Variant("Vi JSONL, encoded and zipped only", partial(product.encoding_alone, spec=jsonl)),
+        Variant("Vi JSONL", partial(product.whole_job, spec=jsonl)),
+        Variant("TFRecord", partial(product.whole_job, spec=tfrecord), warm=True),
     ]
 
 

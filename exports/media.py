@@ -15,7 +15,7 @@ from exports.fetching import ImageUnreadable
 from exports.receipt import PartReceipt, Receipt
 from exports.records import Member, Record, Run
 from exports.sources import CHANGED_IMAGE, Source
-from vi_portal.jobs.lease import Watch
+from vi_portal.jobs.lease import Told
 
 #: Progress counts bytes of images in units of this size, beside one unit a record.
 IMAGE_UNIT = 64 * 1024
@@ -34,7 +34,7 @@ class Media:
     source: Source
     sink: Sink
     receipt: Receipt
-    watch: Watch
+    watch: Told
 
     def write_beside(self, ids: array[int], run: Run, told: PartReceipt) -> None:
         """The images of the assets `ids`."""

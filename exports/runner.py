@@ -101,7 +101,7 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: 
     """Write every member, the receipt last."""
     watch.progress.enter("Writing annotations", until=80, total=plan.steps)
     writing = Writing(plan, source, receipt, draft.writer, watch)
-    with _runs_written(job, writing):
+    with _runs_written(job, writing, watch):
         writing.write_members(source.spec.encoding.companions(plan.options))
         _account(plan, source, receipt)
         counted = _COUNTED.get(DatasetType(source.dataset.type), "")
@@ -110,12 +110,12 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: 
 
 
 @contextmanager
-def _runs_written(job: ExportJob, writing: Writing) -> Iterator[None]:
+def _runs_written(job: ExportJob, writing: Writing, watch: Watch) -> Iterator[None]:
     """Write every run, alone or with others, whose fragments stay until the block ends."""
     joined = isinstance(writing.sink, JoinedArchive)
     groups = shards.deal(writing.plan)
     if joined or (len(groups) > 1 and Worker.slots_alive() > 1):
-        with shards.written_with_others(job, writing, groups):
+        with shards.written_with_others(job, writing, watch, groups):
             yield
         return
     for run in writing.plan.runs:

@@ -82,12 +82,12 @@ def _is_too_much(group: list[RunPlan]) -> bool:
 
 
 @contextmanager
-def written_with_others(job: ExportJob, writing: Writing, groups: list[list[RunPlan]]) -> Iterator[None]:
+def written_with_others(job: ExportJob, writing: Writing, watch: Watch, groups: list[list[RunPlan]]) -> Iterator[None]:
     """Bring all `groups` of runs into the archive of `writing`. Raises `ExportFailed` when a shard cannot be had.
 
     An archive that the store puts together must be complete when the block ends: then the fragments go.
     """
-    held = _Held(job, writing)
+    held = _Held(job, writing, watch)
     alone = not isinstance(writing.sink, JoinedArchive)
     shards = held.ask([group for group in groups if not (alone and group[0].images)])
     try:
@@ -105,14 +105,14 @@ def written_with_others(job: ExportJob, writing: Writing, groups: list[list[RunP
 class _Held:
     """The shards of one attempt at an export, as its holder sees them."""
 
-    def __init__(self, job: ExportJob, writing: Writing) -> None:
-        self._job, self._writing = job, writing
+    def __init__(self, job: ExportJob, writing: Writing, watch: Watch) -> None:
+        self._job, self._writing, self._watch = job, writing, watch
         self._written: set[uuid.UUID] = set()
 
     def ask(self, groups: list[list[RunPlan]]) -> Iterator[uuid.UUID]:
         """Make the shards, and ring for whoever is free; their ids, in order. Raises `Refused` where another holds the
         export by now: its shards are not touched."""
-        job, source, progress = self._job, self._writing.source, self._writing.watch.progress
+        job, source, progress = self._job, self._writing.source, self._watch.progress
         assert job.lease_token is not None
         view = source.share_view()
         vocabulary = zlib.compress(msgspec.json.encode(self._writing.plan.options.labels))
@@ -144,10 +144,10 @@ class _Held:
             if shard.state == State.FAILED:
                 raise ExportFailed(shard.failure)
             if not self._write_one():
-                self._writing.watch.wait(_LOOK_SECONDS)
+                self._watch.wait(_LOOK_SECONDS)
         self._assemble(shard.fragment)
         if pk not in self._written:
-            self._writing.watch.advance(sum(run["steps"] for run in shard.runs))
+            self._watch.advance(sum(run["steps"] for run in shard.runs))
 
     def _assemble(self, fragment: str) -> None:
         archive, receipt = self._writing.sink, self._writing.receipt
@@ -171,7 +171,7 @@ class _Held:
 
     def _write_one(self) -> bool:
         """Write the first shard that nobody has, if there is one."""
-        watch = self._writing.watch
+        watch = self._watch
         for pk in self._shards().filter(state=State.QUEUED).order_by("number").values_list("pk", flat=True):
             try:
                 shard = ExportShard.start(pk, worker=self._job.worker)

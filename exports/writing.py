@@ -12,7 +12,7 @@ from exports.receipt import Receipt
 from exports.records import Member, Record, Run
 from exports.runs import RunPlan
 from exports.sources import Source
-from vi_portal.jobs.lease import Watch
+from vi_portal.jobs.lease import Told
 
 #: The watch is told of records this often: to tell it of each would take longer than to write some.
 _TELLING_SECONDS = 0.02
@@ -26,7 +26,7 @@ class Writing:
     source: Source
     receipt: Receipt
     sink: Sink
-    watch: Watch
+    watch: Told
 
     def write_run(self, planned: RunPlan) -> None:
         """The records of the run, or the images beside them."""

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from django.conf import settings
 from django.db import connections
@@ -108,6 +108,12 @@ class Lease:
             log.warning("Job %s: the lease could not be renewed; trying again.", self._job.pk, exc_info=True)
         else:
             self._renewed_at = before
+
+
+class Told(Protocol):
+    """What hears that the work goes on."""
+
+    def advance(self, steps: int = 1) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
