@@ -29,6 +29,16 @@ document.addEventListener("htmx:load", (event) => {
   if (found) openModal(found);
 });
 
+/* What was typed or chosen before the scripts were there counts as typed when they are. */
+
+document.addEventListener("htmx:load", (event) => {
+  if (event.target !== document.body) return; // a part of the page that came later
+  for (const field of document.querySelectorAll("input:not([type=file])")) {
+    if (field.value === field.defaultValue && field.checked === field.defaultChecked) continue;
+    field.dispatchEvent(new Event(field.type === "search" ? "search" : "input", { bubbles: true }));
+  }
+});
+
 /* Copying. */
 
 document.addEventListener("click", async (event) => {

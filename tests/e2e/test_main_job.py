@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.e2e.portal import BCCD, Portal
 
@@ -187,6 +187,19 @@ def test_a_filter_is_carried_from_the_assets_page(page: Page, tmp_path: Path) ->
     expect(newest(page)).to_contain_text(FINISHED)
     with zipfile.ZipFile(download(page, tmp_path)) as archive:
         assert len(archive.read("annotations.jsonl").splitlines()) == 10
+
+
+def test_what_is_typed_before_the_scripts_are_there_is_searched_for(page: Page) -> None:
+    open_dataset(page, "BCCD")
+    held: list[Route] = []
+    page.route("**/htmx*.js", lambda route: held.append(route))
+    assets = page.get_by_role("navigation", name="Dataset").get_by_role("link", name="Assets").get_attribute("href")
+    with page.expect_request("**/htmx*.js"):
+        page.goto(str(assets), wait_until="commit")
+    page.get_by_role("searchbox").fill("Image_0000")
+    expect(page.get_by_role("main")).to_contain_text("364 assets")
+    held[0].continue_()
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"\b10\b"))
 
 
 def test_the_main_job_without_javascript(plain_page: Page) -> None:
