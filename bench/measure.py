@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -56,6 +57,7 @@ def measure(work: Work) -> Cost:
 
 def _do(work: Work, sending: Any) -> None:
     status = 1
+    gc.freeze()  # as a worker does
     try:
         sending.send(work())
         status = 0

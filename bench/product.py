@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -56,6 +57,7 @@ def _fork(work: Callable[[], None]) -> int:
     pid = os.fork()
     if not pid:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        gc.freeze()
         work()
     return pid
 

@@ -5,7 +5,9 @@ Whichever it is, it is checked by reading back what will be downloaded, or what 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +76,19 @@ class _File:
         return self.path.stat().st_size
 
     def check(self, on_bytes: Callable[[int], None]) -> Checked:
-        return reading_back.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
+        with ThreadPoolExecutor(1, "to-disk") as thread:
+            on_disk = thread.submit(_bring_to_disk, self.path)  # before it is published: the disk works meanwhile
+            checked = reading_back.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
+            on_disk.result()
+        return checked
 
     def publish(self, sent: Callable[[int], None]) -> str:
         return storage.publish(self.path, sent=sent)
+
+
+def _bring_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 @dataclass(frozen=True, slots=True)

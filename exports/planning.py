@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from exports import runs, splits
@@ -39,17 +41,18 @@ class Plan:
 
 def plan(source: Source, receipt: Receipt) -> Plan:
     """The plan for `source`; `receipt` hears of the assets that make no record. Raises `ExportFailed`."""
-    spec = source.spec
-    for asset in source.unannotated():
-        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
-    for asset, texts in source.imageless():
-        receipt.skipped_pair(asset, "no image was uploaded", texts)
-    annotated, selected = source.annotated(), source.count_selected()
+    spec, selected = source.spec, source.count_selected()
+    bare = array("q")
+    annotated = _annotated(source, bare)
     if spec.validation_ratio is None:
         parts = splits.whole(annotated)
     else:
         assert spec.seed is not None
         parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
+    for asset in source.names(bare):
+        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
+    for asset, texts in source.imageless():
+        receipt.skipped_pair(asset, "no image was uploaded", texts)
     if not any(part.ids for part in parts):
         wanted = "annotations and an image" if spec.encoding.paired else "annotations"
         raise ExportFailed(
@@ -60,6 +63,16 @@ def plan(source: Source, receipt: Receipt) -> Plan:
     options = Options(spec.normalized, spec.include_images, labels)
     cut = [run for number, part in enumerate(parts) for run in _runs(source, number, part)]
     return Plan(selected, parts, cut, sum(run.image_bytes for run in cut), options)
+
+
+def _annotated(source: Source, bare: array[int]) -> Iterator[tuple[int, str]]:
+    """(row id, public id) of every asset that will make a record; the row ids of those without annotations go to
+    `bare`."""
+    for pk, uid, is_annotated in source.asked_for():
+        if is_annotated:
+            yield pk, uid
+        else:
+            bare.append(pk)
 
 
 def _runs(source: Source, number: int, part: Part) -> list[RunPlan]:

@@ -85,7 +85,7 @@ FORMATS: dict[str, Format] = {
             images="beside",
             images_by_default=True,
             typed=False,
-            records_a_run=5_000,
+            records_a_run=2_500,
         ),
         Format(
             key="ViTfrecord",
@@ -96,7 +96,7 @@ FORMATS: dict[str, Format] = {
             images="inside",
             images_by_default=False,
             typed=True,
-            records_a_run=10_000,
+            records_a_run=5_000,
             numbers=True,
         ),
         Format(

@@ -38,7 +38,7 @@ from exports.splits import Part
 from exports.writing import Writing
 from vi_portal.jobs.attempts import attempt, started
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
-from vi_portal.jobs.models import Refused, State
+from vi_portal.jobs.models import Refused, State, Worker
 from vi_portal.jobs.progress import Progress
 from vi_portal.s3.failures import StoreFailed
 
@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.02
 #: So many bytes of images are a shard's worth: they pass over the disk of who writes it.
 BYTES_A_SHARD = 512 * 1024 * 1024
+#: What is left is dealt into at least so many, where runs are short enough.
+_SHARDS_LEFT = 4
 
 
 # The holder of the export
@@ -59,26 +61,31 @@ def is_large(plan: Plan) -> bool:
 
 
 def deal(plan: Plan) -> list[list[RunPlan]]:
-    """The runs in the order of the archive, in groups of about EXPORT_SHARD_RECORDS records.
+    """The runs in the order of the archive, in groups of about EXPORT_SHARD_RECORDS records, smaller towards the end,
+    so that no worker is at a large one when the others have finished.
 
     No group has more than BYTES_A_SHARD of images, unless a single run has. Images beside the records are groups of
     their own: on one disk, the holder writes them, for nobody does it quicker.
     """
     dealt: list[list[RunPlan]] = []
-    for _, runs in groupby(plan.runs, key=lambda run: run.images):
+    for _, alike in groupby(plan.runs, key=lambda run: run.images):
+        runs = list(alike)
+        left = sum(map(len, runs))
         group: list[RunPlan] = []
         for run in runs:
-            if group and _is_too_much([*group, run]):
+            if group and _is_too_much([*group, run], left):
                 dealt.append(group)
+                left -= sum(map(len, group))
                 group = []
             group.append(run)
         dealt.append(group)
     return dealt
 
 
-def _is_too_much(group: list[RunPlan]) -> bool:
+def _is_too_much(group: list[RunPlan], left: int) -> bool:
+    """Whether `group` is more than a shard's worth, `left` records being left for it and those that follow."""
     records, image_bytes = sum(map(len, group)), sum(run.image_bytes for run in group)
-    return records > settings.EXPORT_SHARD_RECORDS or image_bytes > BYTES_A_SHARD
+    return records > min(settings.EXPORT_SHARD_RECORDS, left // _SHARDS_LEFT) or image_bytes > BYTES_A_SHARD
 
 
 @contextmanager
@@ -116,8 +123,10 @@ class _Held:
         assert job.lease_token is not None
         view = source.share_view()
         vocabulary = zlib.compress(msgspec.json.encode(self._writing.plan.options.labels))
+        keys = sorted(uuid.uuid4() for _ in groups)  # those of one moment are taken in the order of their keys
         rows = [
             ExportShard(
+                pk=key,
                 export=job,
                 dataset_id=job.dataset_id,
                 export_token=job.lease_token,
@@ -128,14 +137,13 @@ class _Held:
                 revision=view.revision,
                 snapshot=view.snapshot,
             )
-            for number, group in enumerate(groups)
+            for number, (key, group) in enumerate(zip(keys, groups, strict=True))
         ]
         with transaction.atomic():
             job.beat(phase=progress.phase, percent=int(progress.percent))  # nobody takes the job meanwhile
             self._job.shards.all().delete()  # of an earlier attempt; its files are swept up
             ExportShard.objects.bulk_create(rows, batch_size=50)
-        for row in rows:
-            row.ring()
+        ExportShard.ring_for(rows, bells=max(Worker.slots_alive() - 1, 0))
         return iter([row.pk for row in rows])
 
     def take_in(self, pk: uuid.UUID) -> None:

@@ -120,16 +120,17 @@ class Source:
         """How many assets were asked for, annotated or not."""
         return self._selected().count()
 
-    def annotated(self) -> Iterator[tuple[int, str]]:
-        """(row id, public id) of every asset that will make a record, by row id.
+    def asked_for(self) -> Iterator[tuple[int, str, bool]]:
+        """(row id, public id, whether it is annotated) of every asset that was asked for, by row id, but for the
+        `imageless`.
 
-        The public id is empty where nothing is split by it: the row ids alone are in an index.
+        The public id is empty where nothing is split by it.
         """
-        assets = self._selected().annotated()
+        assets = self._selected()
         if self.spec.encoding.paired:
-            assets = assets.exclude(file="")
+            assets = assets.without_imageless()
         uid = Value("") if self.spec.validation_ratio is None else F("uid")
-        return _plain_rows(assets.order_by("pk").values_list("pk", uid))
+        return _plain_rows(assets.telling_annotated().order_by("pk").values_list("pk", uid, "is_annotated"))
 
     def imageless(self) -> Iterator[tuple[AssetName, str]]:
         """The annotated assets that make no record for want of an image, each with its annotations' labels texts,
@@ -142,10 +143,9 @@ class Source:
         for name, found in groupby(columns.iterator(chunk_size=10_000), itemgetter(0, 1)):
             yield AssetName(*name), "\n".join(labels for _, _, labels in found)
 
-    def unannotated(self) -> Iterator[AssetName]:
-        """Every asset that will make no record, by row id."""
-        assets = self._selected().unannotated().order_by("pk").values_list("uid", "filename")
-        return (AssetName(*row) for row in assets.iterator(chunk_size=10_000))
+    def names(self, ids: array[int]) -> Iterator[AssetName]:
+        """What a report calls each asset of `ids`, in order."""
+        return (AssetName(*row) for chunk in _chunks(ids) for row in asset_rows(chunk, ["uid", "filename"]))
 
     def labels(self) -> tuple[str, ...]:
         """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from typing import Any
@@ -36,6 +37,7 @@ def warm_up(**_: Any) -> None:
 
     Only ever in a process that does jobs: nothing may fork after TensorFlow has run.
     """
+    gc.freeze()  # what is there stays: to walk it again and again would also copy what is shared with other processes
     if settings.TENSORFLOW_WARM_UP:
         threading.Thread(target=_load_tensorflow, name="tensorflow-warm-up", daemon=True).start()
 

@@ -42,6 +42,14 @@ class AssetQuerySet(models.QuerySet["Asset"]):
     def unannotated(self) -> AssetQuerySet:
         return self.filter(~_has_annotations())
 
+    def without_imageless(self) -> AssetQuerySet:
+        """Those that are either without annotations or with an image."""
+        return self.exclude(_has_annotations(), file="")
+
+    def telling_annotated(self) -> AssetQuerySet:
+        """All of them, each with `is_annotated`."""
+        return self.annotate(is_annotated=_has_annotations())
+
 
 class Asset(models.Model):
     """One image of a dataset.

@@ -17,9 +17,11 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from datasets.models import Annotation, Dataset
-from exports import fragments, runner, shards, sources
+from exports import fragments, runner, runs, shards, sources
 from exports.dispatch import request_export
 from exports.models import ExportJob, ExportShard
+from exports.planning import Plan
+from exports.records import Options
 from exports.registry import FORMATS
 from exports.spec import ExportSpec
 from tests import cast
@@ -36,6 +38,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
     for key, entry in FORMATS.items():
         monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
     settings.EXPORT_SHARD_RECORDS = 4
+    monkeypatch.setattr(shards, "_SHARDS_LEFT", 1)
     monkeypatch.setattr(fragments, "_LARGE", 1)
 
 
@@ -112,6 +115,17 @@ def assert_equal(job: ExportJob, alone: ExportJob) -> None:
     assert (job.assets_written, job.warnings) == (alone.assets_written, alone.warnings)
     assert leftovers() == []
     assert not ExportShard.objects.exists()
+
+
+def test_the_last_shards_are_the_smallest(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.EXPORT_SHARD_RECORDS = 20
+    monkeypatch.setattr(shards, "_SHARDS_LEFT", 4)
+    planned = runs.even(0, 102, records_a_run=2)
+    dealt = shards.deal(Plan(102, [], planned, 0, Options(False, False, ())))
+    assert [run for group in dealt for run in group] == planned
+    sizes = [sum(map(len, group)) for group in dealt]
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[0], sizes[-1]) == (20, 2)
 
 
 ASKED: list[dict[str, Any]] = [

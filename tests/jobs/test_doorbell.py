@@ -166,6 +166,47 @@ def test_shards_take_the_slot_that_is_kept_from_large_jobs(held: ExportJob, valv
     assert doorbell.take_turn("holder") == shard
 
 
+def test_one_bell_does_for_all_the_shards_of_an_export(held: ExportJob, done: list[Job], rung: list[str]) -> None:
+    shards = [make_shard(held, number) for number in range(3)]
+    doorbell.answer("w1")
+    assert done == shards
+    assert rung == []
+
+
+def test_between_shards_whoever_came_meanwhile_has_a_turn(
+    held: ExportJob, valves: Dataset, ben: User, done: list[Job], rung: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = [make_shard(held, number) for number in range(2)]
+    came: list[ExportJob] = []
+
+    def do(shard: Job) -> None:
+        came.append(asked(valves, ben))
+        shard.finish()
+
+    monkeypatch.setitem(doorbell._doers, ExportShard, do)
+    doorbell.answer("w1")
+    assert done == came
+    assert rung == [str(shards[1].pk)]
+
+
+def test_shards_wait_for_a_bell_from_time_to_time(
+    held: ExportJob, done: list[Job], rung: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is told to stop answers none."""
+    shards = [make_shard(held, number) for number in range(3)]
+    monkeypatch.setattr(doorbell, "_SECONDS_A_BELL", -1)
+    doorbell.answer("w1")
+    assert done == shards[:1]
+    assert rung == [str(shards[1].pk)]
+
+
+def test_a_bell_is_rung_for_each_slot_and_not_for_each_shard(held: ExportJob, rung: list[str]) -> None:
+    shards = [make_shard(held, number, rung_at=None) for number in range(3)]
+    ExportShard.ring_for(shards, bells=2)
+    assert rung == [str(shard.pk) for shard in shards[:2]]
+    assert not ExportShard.objects.filter(rung_at=None).exists()
+
+
 @pytest.mark.parametrize("columns", [{"holder_only": True}, {"export_token": uuid.uuid4()}])
 def test_shards_that_are_the_holders_or_nobodys_are_not_taken(held: ExportJob, columns: dict[str, Any]) -> None:
     make_shard(held, **columns)

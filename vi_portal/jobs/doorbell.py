@@ -6,6 +6,7 @@ So a bell that is lost, doubled or late changes no order, and every bell does fo
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -21,6 +22,9 @@ J = TypeVar("J", bound=Job)
 #: The advisory lock that workers choose under, on PostgreSQL. Any number does that nobody else takes.
 _CHOOSING = 0x7669_6A6F_6273
 
+#: So long pieces are done at one bell.
+_SECONDS_A_BELL = 10
+
 _doers: dict[type[Job], Callable[[Any], None]] = {}
 
 
@@ -30,9 +34,18 @@ def done_by(kind: type[J], do: Callable[[J], None]) -> None:
 
 
 def answer(worker: str) -> None:
-    """Do the job whose turn it is, if there is one; then ring for the next, whose own bell may be spent."""
-    if (job := take_turn(worker)) is not None:
+    """Do the job whose turn it is, if there is one; then ring for the next, whose own bell may be spent.
+
+    Pieces are short, and not each has a bell: who has done one goes on with the next. From time to time a bell is
+    waited for nevertheless, so that a worker that is told to stop does.
+    """
+    done, until = False, time.monotonic() + _SECONDS_A_BELL
+    while (job := take_turn(worker)) is not None:
         _doers[type(job)](job)
+        done = True
+        if not job.is_piece or time.monotonic() > until:
+            break
+    if done:
         try:
             ring_for_next()
         except DatabaseError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
@@ -143,11 +143,17 @@ class Job(models.Model):
 
     def ring(self) -> None:
         """Tell the workers that this job waits. A bell that fails to ring is rung again by the sweep."""
-        type(self)._default_manager.filter(pk=self.pk).update(rung_at=Now())
-        try:
-            current_app.send_task(self.task_name, args=[str(self.pk)], confirm_timeout=_CONFIRM_SECONDS)
-        except Exception:
-            log.warning("The broker did not take job %s; it waits for the sweep.", self.pk, exc_info=True)
+        self.ring_for([self], bells=1)
+
+    @classmethod
+    def ring_for(cls, jobs: Sequence[Self], *, bells: int) -> None:
+        """The same for all of `jobs` of this kind, with so many bells: as many workers as hear one look for more."""
+        cls._default_manager.filter(pk__in=[job.pk for job in jobs]).update(rung_at=Now())
+        for job in jobs[:bells]:
+            try:
+                current_app.send_task(cls.task_name, args=[str(job.pk)], confirm_timeout=_CONFIRM_SECONDS)
+            except Exception:
+                log.warning("The broker did not take job %s; it waits for the sweep.", job.pk, exc_info=True)
 
     @classmethod
     def start(cls, pk: uuid.UUID, *, worker: str) -> Self:
