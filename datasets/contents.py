@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -225,7 +224,7 @@ class LabelTally:
     """Labels texts added up: distinct pieces of them, and how often each is there.
 
     Most labels recur with the same count, so the members of all objects are cut apart, and each is decoded once. The
-    cut, after a comma and before a quote, is wrong where a label ends with a comma; then a piece is no JSON, and whole
+    cut is after a comma and before a quote. Where that quote may be the end of a label, not the beginning of one, whole
     texts are taken instead.
     """
 
@@ -239,14 +238,10 @@ class LabelTally:
 
     def add(self, texts: str) -> None:
         """Count the labels texts in `texts`, one a line."""
-        pieces = texts.replace("}\n{", ",")[2:-1].split(',"')
-        known = len(self._members)
-        self._members.update(pieces)
-        fresh = list(islice(reversed(self._members), len(self._members) - known))
-        if not _are_members(fresh):
-            self._members.subtract(pieces)
-            self._members = +self._members
+        if ',":' in texts or "{}" in texts:
             self._objects.update(texts.split("\n"))
+        else:
+            self._members.update(texts.replace("}\n{", ",")[2:-1].split(',"'))
 
     def pieces(self) -> tuple[dict[str, int], dict[str, int]]:
         """The pieces themselves, for the tally of another process: those cut apart, and whole texts."""
@@ -259,20 +254,9 @@ class LabelTally:
 
     def counts(self) -> Iterator[tuple[dict[str, int], int]]:
         """What the pieces hold, and how often each is there."""
-        yield from zip(_members(self._members), self._members.values(), strict=True)
+        members = parse_many_labels([f'{{"{piece}}}' for piece in self._members])
+        yield from zip(members, self._members.values(), strict=True)
         yield from zip(parse_many_labels(list(self._objects)), self._objects.values(), strict=True)
-
-
-def _members(pieces: Iterable[str]) -> list[dict[str, int]]:
-    return parse_many_labels([f'{{"{piece}}}' for piece in pieces])
-
-
-def _are_members(pieces: Sequence[str]) -> bool:
-    try:
-        # One that is none may end within the next.
-        return len(_members(pieces)) == len(pieces)
-    except msgspec.DecodeError:
-        return False
 
 
 def _with_boxes(contents: PhraseGrounding, boxes: _BoxesOf) -> PhraseGrounding:

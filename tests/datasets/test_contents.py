@@ -135,6 +135,7 @@ def test_fractions_and_pixels_are_inverse() -> None:
         [{}, {}],
         [{"": 1}],
         [{"a},{": 1, "b}\n{": 2}, {":1": 4}],
+        [{",": 1, "a": 1}, {"{}": 2, "b": 1}, {":": 1, "\\": 3}],
     ],
 )
 def test_labels_are_tallied_whatever_they_look_like(labels: list[dict[str, int]]) -> None:
