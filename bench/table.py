@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
+
+from bench.run import TWICE, TWO_WORKERS
 
 _COLUMNS = "{name:<38}{cpu:>9}{cpu_ratio:>8}{wall:>9}{wall_ratio:>8}{rate:>12}{peak:>9}{size:>10}\n"
 _HEAD = _COLUMNS.format(
@@ -15,7 +18,7 @@ def render(found: dict[str, Any]) -> str:
     before, after = ("/".join(f"{value:.1f}" for value in load) for load in found["load"])
     text = f"{found['machine']}; load {before} before, {after} after; {found['seconds']:.0f} s\n"
     for group in found["groups"]:
-        text += f"\n{group['title']}\n{_HEAD}" + "".join(map(_row, group["rows"]))
+        text += f"\n{group['title']}\n{_HEAD}" + "".join(map(_row, group["rows"])) + _sharing(group["rows"])
     return text + _growth(found["groups"])
 
 
@@ -30,6 +33,22 @@ def _row(row: dict[str, Any]) -> str:
         peak=f"{row['peak'] / 2**20:.0f}",
         size=f"{row['size'] / 1e6:.1f}" if row.get("size") else "",
     )
+
+
+def _sharing(rows: list[dict[str, Any]]) -> str:
+    """How much sooner two workers are done than one, and how much two processes that share nothing get done here."""
+    walls = {row["name"]: row["wall_measured"] for row in rows}
+    if TWICE not in walls:
+        return ""
+    text = f"Times one: {TWICE} {_times(rows[0]['wall_measured'], walls[TWICE], done=2):.2f}"
+    for name, wall in walls.items():
+        if name.endswith(TWO_WORKERS):
+            text += f"; {name} {_times(walls[name.removesuffix(TWO_WORKERS)], wall):.2f}"
+    return text + "\n"
+
+
+def _times(one: list[float], two: list[float], *, done: int = 1) -> float:
+    return median(done * alone / shared for alone, shared in zip(one, two, strict=True))
 
 
 def _growth(groups: list[dict[str, Any]]) -> str:
