@@ -9,7 +9,7 @@ from typing import Literal
 from django.db.models import Count, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from ninja import Status
+from ninja import Query, Status
 
 from datasets import removal
 from datasets.api.addresses import ASSET, DS, asset_at, dataset_at
@@ -25,6 +25,7 @@ from vi_portal.api.errors import ApiError, not_found
 from vi_portal.api.pages import DEFAULT_SIZE, MAX_SIZE, PageSize, page_of
 from vi_portal.api.parameters import check_parameters
 from vi_portal.api.routing import answers, router
+from vi_portal.api.schemas import WireSchema
 
 MAX_FILENAME = 1024
 _PIECE = 500
@@ -37,40 +38,51 @@ _COLUMNS = {
     "lastModified.contents": ("updated_at", "pk"),
     "metadata.fileSize": ("size", "pk"),
 }
-_QUERIES = ("filter", "metadataQuery", "ruleQuery", "strictQuery")
+
+
+class AssetQuery(WireSchema):
+    """Which assets are meant: see `assets_asked_for`."""
+
+    filter: str = ""
+    metadata_query: str = ""
+    rule_query: str = ""
+    strict_query: Flag = "n"
+
+    def apply(self, dataset: Dataset) -> QuerySet[Asset]:
+        """Those of `dataset`. Raises `ApiError` 400 for what is not understood."""
+        try:
+            return assets_asked_for(
+                dataset,
+                given=self.filter,
+                metadata_query=self.metadata_query,
+                rule_query=self.rule_query,
+                strict=self.strict_query == "y",
+            )
+        except Misunderstood as error:
+            raise ApiError(400, str(error)) from error
+
+
+class AssetListQuery(AssetQuery):
+    """The same, and which page of them is wanted, in which order."""
+
+    s: PageSize = DEFAULT_SIZE
+    p: str = ""
+    contents: str = ""
+    sort_by: SortBy = "default"
+    o: Literal["asc", "desc"] = "asc"
+    page_after: Flag = "y"
 
 
 @router.get(DS + "/assets:count", response=answers(_200=AssetCount), tags=["Assets"])
-def count_assets(
-    request: ApiRequest,
-    organization_id: str,
-    dataset_id: str,
-    filter: str = "",  # noqa: A002 - the client's own name
-    metadataQuery: str = "",  # noqa: N803
-    ruleQuery: str = "",  # noqa: N803
-    strictQuery: Flag = "n",  # noqa: N803
-) -> AssetCount:
+def count_assets(request: ApiRequest, organization_id: str, dataset_id: str, query: Query[AssetQuery]) -> AssetCount:
     """How many assets pass the filter and the metadata query, which are those of the list."""
-    check_parameters(request, *_QUERIES)
-    dataset = dataset_at(request, dataset_id)
-    return AssetCount(count=_asked_for(dataset, filter, metadataQuery, ruleQuery, strict=strictQuery == "y").count())
+    check_parameters(request, *AssetQuery.names())
+    return AssetCount(count=query.apply(dataset_at(request, dataset_id)).count())
 
 
 @router.get(DS + "/assets", response=answers(_200=AssetPage), tags=["Assets"])
 def list_assets(
-    request: ApiRequest,
-    organization_id: str,
-    dataset_id: str,
-    s: PageSize = DEFAULT_SIZE,
-    p: str = "",
-    contents: str = "",
-    sortBy: SortBy = "default",  # noqa: N803 - the client's own name
-    o: Literal["asc", "desc"] = "asc",
-    filter: str = "",  # noqa: A002
-    metadataQuery: str = "",  # noqa: N803
-    ruleQuery: str = "",  # noqa: N803
-    strictQuery: Flag = "n",  # noqa: N803
-    pageAfter: Flag = "y",  # noqa: N803
+    request: ApiRequest, organization_id: str, dataset_id: str, query: Query[AssetListQuery]
 ) -> HttpResponseBase:
     """The assets, in the order they were added unless `sortBy` says otherwise.
 
@@ -83,15 +95,16 @@ def list_assets(
     asset has addresses where its image and its thumbnail can be fetched without a key. Pages always go on after the
     last asset of the one before, whatever `pageAfter` says.
     """
-    check_parameters(request, "s", "p", "contents", "sortBy", "o", "pageAfter", *_QUERIES)
+    check_parameters(request, *AssetListQuery.names())
     dataset = dataset_at(request, dataset_id)
-    passing = _asked_for(dataset, filter, metadataQuery, ruleQuery, strict=strictQuery == "y")
-    order, descending = _COLUMNS.get(sortBy, ("pk",)), o == "desc"
-    told = partial(_told, request, dataset, with_links=contents == "y")
-    if s >= MAX_SIZE and not p:
+    passing = query.apply(dataset)
+    order, descending = _COLUMNS.get(query.sort_by, ("pk",)), query.o == "desc"
+    told = partial(_told, request, dataset, with_links=query.contents == "y")
+    if query.s >= MAX_SIZE and not query.p:
         everything = passing.order_by(*(f"-{column}" if descending else column for column in order))
         return StreamingHttpResponse(_one_page(everything, told), content_type="application/json")
-    assets, next_page = page_of(passing, order=order, size=min(s, MAX_SIZE), token=p, descending=descending)
+    size = min(query.s, MAX_SIZE)
+    assets, next_page = page_of(passing, order=order, size=size, token=query.p, descending=descending)
     page = AssetPage(items=told(assets), next_page=next_page)
     return HttpResponse(page.model_dump_json(by_alias=True, exclude_none=True), content_type="application/json")
 
@@ -140,15 +153,6 @@ def rename_asset_file(
     if len(called) > 1:
         raise ApiError(409, f"Several assets are called “{filename[:200]}”. Name the one meant by its id.")
     return _renamed(dataset, called[0], given)
-
-
-def _asked_for(dataset: Dataset, given: str, metadata_query: str, rule_query: str, *, strict: bool) -> QuerySet[Asset]:
-    try:
-        return assets_asked_for(
-            dataset, given=given, metadata_query=metadata_query, rule_query=rule_query, strict=strict
-        )
-    except Misunderstood as error:
-        raise ApiError(400, str(error)) from error
 
 
 def _renamed(dataset: Dataset, asset: Asset, given: NewName) -> AssetOut:

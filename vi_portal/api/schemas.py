@@ -22,6 +22,11 @@ class WireSchema(BaseModel):
 
     model_config = ConfigDict(alias_generator=camel_case, populate_by_name=True, extra="ignore")
 
+    @classmethod
+    def names(cls) -> list[str]:
+        """What its fields are called on the wire."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
 
 class Message(BaseModel):
     """The one shape of every error."""
