@@ -6,7 +6,6 @@ The floors read the portal's own tables with the bare sqlite3 module, on the pat
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -30,13 +29,13 @@ def fetch_only(dataset: Dataset) -> Outcome:
     return {"assets": sum(1 for _ in assets), "annotations": sum(1 for _ in annotations)}
 
 
-def anchor(dataset: Dataset, *, file_name: str = "anchor.jsonl") -> Outcome:
+def anchor(dataset: Dataset) -> Outcome:
     """Two ordered cursors merged, `orjson.loads` an annotation, `orjson.dumps` an asset; no zip, nothing deflated."""
     assets, annotations = _cursors(dataset)
     owned = groupby(annotations, itemgetter(0))
     owner, rows = next(owned, (None, iter(())))
     written = 0
-    path = scratch(file_name)
+    path = scratch("anchor.jsonl")
     with path.open("wb") as file:
         for pk, uid, filename, width, height in assets:
             if pk != owner:
@@ -47,18 +46,6 @@ def anchor(dataset: Dataset, *, file_name: str = "anchor.jsonl") -> Outcome:
             written += 1
             owner, rows = next(owned, (None, iter(())))
     return {"assets": written, "size": _size_of(path)}
-
-
-def anchor_twice(dataset: Dataset) -> Outcome:
-    """The same in two processes at once, each for itself: what a second worker could bring at best."""
-    pid = os.fork()
-    if not pid:
-        anchor(dataset, file_name="twice.jsonl")
-        os._exit(0)
-    outcome = anchor(dataset)
-    if os.waitpid(pid, 0)[1]:
-        raise RuntimeError("The second process failed.")
-    return outcome
 
 
 def obvious(dataset: Dataset) -> Outcome:

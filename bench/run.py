@@ -22,8 +22,8 @@ from datasets.models import Dataset
 from exports.formats import vi_tfrecord
 from exports.spec import ExportSpec
 
-#: What the names of rows say of their way.
-TWICE, TWO_WORKERS = "the same twice at once", ", two workers"
+#: What is added to the name of a row: two workers share one export, or each does one of its own.
+TWO_WORKERS, TWO_EXPORTS = ", two workers", ", two exports at once"
 
 _VIJSONL, _VITFRECORD = partial(ExportSpec, format="ViJsonl"), partial(ExportSpec, format="ViTfrecord")
 
@@ -105,17 +105,18 @@ def _groups(sizes: list[int], images: int, tensorflow: bool) -> list[Group]:
 def _rows() -> list[Variant]:
     return [
         Variant("bare fetch + orjson loop, no zip", floor.anchor),
-        Variant(TWICE, floor.anchor_twice),
         Variant("rows fetched and thrown away", floor.fetch_only),
         Variant("prefetch_related + json + zipfile", floor.obvious),
         Variant("Vi JSONL, encoded and zipped only", partial(product.encoding_alone, spec=_VIJSONL())),
         Variant("Vi JSONL", partial(product.whole_job, spec=_VIJSONL())),
         Variant(f"Vi JSONL{TWO_WORKERS}", partial(product.shared_job, spec=_VIJSONL(), workers=2)),
+        Variant(f"Vi JSONL{TWO_EXPORTS}", partial(product.two_jobs, spec=_VIJSONL())),
         Variant("Vi JSONL, normalized", partial(product.whole_job, spec=_VIJSONL(normalized=True))),
         Variant("Vi JSONL, split", partial(product.whole_job, spec=_VIJSONL(validation_ratio=Decimal("0.2"), seed=7))),
         Variant("TFRecord, encoded and zipped only", partial(product.encoding_alone, spec=_VITFRECORD()), warm=True),
         Variant("TFRecord", partial(product.whole_job, spec=_VITFRECORD()), warm=True),
         Variant(f"TFRecord{TWO_WORKERS}", partial(product.shared_job, spec=_VITFRECORD(), workers=2), warm=True),
+        Variant(f"TFRecord{TWO_EXPORTS}", partial(product.two_jobs, spec=_VITFRECORD()), warm=True),
         Variant("TFRecord, loading TensorFlow first", partial(product.whole_job, spec=_VITFRECORD()), once=True),
         Variant("a fork that does nothing", floor.nothing, once=True),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from bench.run import TWICE, TWO_WORKERS
+from bench.run import TWO_EXPORTS, TWO_WORKERS
 
 _COLUMNS = "{name:<38}{cpu:>9}{cpu_ratio:>8}{wall:>9}{wall_ratio:>8}{rate:>12}{peak:>9}{size:>10}\n"
 _HEAD = _COLUMNS.format(
@@ -36,19 +36,18 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _sharing(rows: list[dict[str, Any]]) -> str:
-    """How much sooner two workers are done than one, and how much two processes that share nothing get done here."""
+    """What the second worker brings to one export, and what it brings where each has one: all that it can here."""
     walls = {row["name"]: row["wall_measured"] for row in rows}
-    if TWICE not in walls:
-        return ""
-    text = f"Times one: {TWICE} {_times(rows[0]['wall_measured'], walls[TWICE], done=2):.2f}"
-    for name, wall in walls.items():
-        if name.endswith(TWO_WORKERS):
-            text += f"; {name} {_times(walls[name.removesuffix(TWO_WORKERS)], wall):.2f}"
-    return text + "\n"
+    text = ""
+    for name in (name.removesuffix(TWO_WORKERS) for name in walls if name.endswith(TWO_WORKERS)):
+        shared = _times(walls[name], walls[name + TWO_WORKERS])
+        apart = 2 * _times(walls[name], walls[name + TWO_EXPORTS])
+        text += f"{name}: two workers are {shared:.2f} times as fast as one; each with an export, {apart:.2f} times.\n"
+    return text
 
 
-def _times(one: list[float], two: list[float], *, done: int = 1) -> float:
-    return median(done * alone / shared for alone, shared in zip(one, two, strict=True))
+def _times(one: list[float], other: list[float]) -> float:
+    return median(mine / yours for mine, yours in zip(one, other, strict=True))
 
 
 def _growth(groups: list[dict[str, Any]]) -> str:
