@@ -15,6 +15,9 @@ from django.core.files.storage import default_storage
 from vi_portal.s3 import store_of
 from vi_portal.s3.failures import StoreFailed
 
+#: Why an image is left out whose bytes are not those that were stored.
+CHANGED_IMAGE = "the stored file is not the one that was uploaded"
+
 _READ = 1024 * 1024
 #: Larger images are not fetched ahead; so this many times `_AHEAD` is the memory it takes, at most.
 _LARGEST_AHEAD = 2 * 1024 * 1024

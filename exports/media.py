@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exports.archive import UnexpectedBytes, Written
-from exports.fetching import ImageUnreadable
+from exports.fetching import CHANGED_IMAGE, ImageUnreadable
 from exports.receipt import PartReceipt, Receipt
 from exports.records import Member, Record, Run
-from exports.sources import CHANGED_IMAGE, Source
+from exports.sources import Source
 from vi_portal.jobs.lease import Told
 
 #: Progress counts bytes of images in units of this size, beside one unit a record.
@@ -38,7 +38,7 @@ class Media:
 
     def write_beside(self, ids: array[int], run: Run, told: PartReceipt) -> None:
         """The images of the assets `ids`."""
-        for image, asset in self.source.images(ids, told):
+        for image, asset in self.source.reader.images(ids, told):
             missing = self._add(image, run, told)
             if missing:
                 told.missing_image(asset, missing)
@@ -48,7 +48,7 @@ class Media:
 
         A record whose image cannot be had is left out, and the asset with it.
         """
-        for pair in self.source.pairs(ids, told):
+        for pair in self.source.reader.pairs(ids, told):
             missing = self._add(pair.image, run, told)
             if missing:
                 told.skipped_pair(pair.asset, missing, pair.labels)

@@ -12,6 +12,7 @@ from exports.receipt import NO_ANNOTATIONS, Receipt
 from exports.records import Options
 from exports.runs import RunPlan
 from exports.sources import Source
+from exports.sources.selection import Selection
 from exports.splits import Part
 
 
@@ -41,17 +42,18 @@ class Plan:
 
 def plan(source: Source, receipt: Receipt) -> Plan:
     """The plan for `source`; `receipt` hears of the assets that make no record. Raises `ExportFailed`."""
-    spec, selected = source.spec, source.count_selected()
+    spec, selection = source.spec, source.selection
+    selected = selection.count()
     bare = array("q")
-    annotated = _annotated(source, bare)
+    annotated = _annotated(selection, bare)
     if spec.validation_ratio is None:
         parts = splits.whole(annotated)
     else:
         assert spec.seed is not None
         parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
-    for asset in source.names(bare):
+    for asset in selection.names(bare):
         receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
-    for asset, texts in source.imageless():
+    for asset, texts in selection.imageless():
         receipt.skipped_pair(asset, "no image was uploaded", texts)
     if not any(part.ids for part in parts):
         wanted = "annotations and an image" if spec.encoding.paired else "annotations"
@@ -65,10 +67,10 @@ def plan(source: Source, receipt: Receipt) -> Plan:
     return Plan(selected, parts, cut, sum(run.image_bytes for run in cut), options)
 
 
-def _annotated(source: Source, bare: array[int]) -> Iterator[tuple[int, str]]:
+def _annotated(selection: Selection, bare: array[int]) -> Iterator[tuple[int, str]]:
     """(row id, public id) of every asset that will make a record; the row ids of those without annotations go to
     `bare`."""
-    for pk, uid, is_annotated in source.asked_for():
+    for pk, uid, is_annotated in selection.asked_for():
         if is_annotated:
             yield pk, uid
         else:
@@ -80,7 +82,7 @@ def _runs(source: Source, number: int, part: Part) -> list[RunPlan]:
     limit = encoding.records_a_run
     if not spec.include_images:
         return runs.even(number, len(part.ids), records_a_run=limit)
-    sizes = source.image_sizes(part.ids)
+    sizes = source.selection.image_sizes(part.ids)
     with_images = runs.weighed(number, sizes, records_a_run=limit, bytes_a_run=encoding.image_bytes_a_run)
     if encoding.images != "beside":
         return with_images

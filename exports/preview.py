@@ -157,5 +157,5 @@ def _read_first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None
 
 def _records(source: Source, ids: array[int], told: PartReceipt) -> Iterator[Record]:
     if source.spec.encoding.paired:
-        return (pair.record for pair in source.pairs(ids, told))
-    return source.records(ids, told)
+        return (pair.record for pair in source.reader.pairs(ids, told))
+    return source.reader.records(ids, told)

@@ -33,7 +33,7 @@ from exports.reasons import sentence
 from exports.receipt import Receipt
 from exports.records import Options
 from exports.runs import RunPlan
-from exports.sources import Source, View, ViewGone
+from exports.sources import Snapshot, SnapshotGone, Source
 from exports.splits import Part
 from exports.writing import Writing
 from vi_portal.jobs.attempts import attempt, started
@@ -121,7 +121,7 @@ class _Held:
         export by now: its shards are not touched."""
         job, source, progress = self._job, self._writing.source, self._watch.progress
         assert job.lease_token is not None
-        view = source.share_view()
+        snapshot = source.share_snapshot()
         vocabulary = zlib.compress(msgspec.json.encode(self._writing.plan.options.labels))
         keys = sorted(uuid.uuid4() for _ in groups)  # those of one moment are taken in the order of their keys
         rows = [
@@ -134,8 +134,8 @@ class _Held:
                 runs=[self._packed(run) for run in group],
                 ids=zlib.compress(b"".join(self._ids(run).tobytes() for run in group), level=1),
                 vocabulary=vocabulary if number == 0 else b"",
-                revision=view.revision,
-                snapshot=view.snapshot,
+                revision=snapshot.revision,
+                snapshot=snapshot.identifier,
             )
             for number, (key, group) in enumerate(zip(keys, groups, strict=True))
         ]
@@ -226,11 +226,11 @@ def do(shard: ExportShard) -> None:
     def work(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
         try:
-            with Source.open(shard.dataset, spec, view=View(shard.revision, shard.snapshot)) as source:
+            with Source.open(shard.dataset, spec, snapshot=Snapshot(shard.revision, shard.snapshot)) as source:
                 options = Options(spec.normalized, spec.include_images, _vocabulary(shard))
                 with Lease(shard, progress) as lease:
                     _write_fragment(shard, source, options, Watch(lease, progress))
-        except ViewGone:
+        except SnapshotGone:
             log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
             shard.leave_to_the_holder()
         except StoreFailed as error:

@@ -38,7 +38,7 @@ class Writing:
         if planned.images:
             media.write_beside(ids, run, told)
             return
-        records = media.pair(ids, run, told) if encoding.paired else self.source.records(ids, told)
+        records = media.pair(ids, run, told) if encoding.paired else self.source.reader.records(ids, told)
         self.write_members(encoding.encode(replace(run, records=self._watched(records)), self.plan.options))
 
     def write_members(self, members: Iterable[Member]) -> None:

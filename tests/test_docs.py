@@ -92,7 +92,8 @@ def test_files_of_the_tree_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["vi_portal/", "datasets/", "datasets/models/", "datasets/views/", "datasets/api/", "exports/"]
+    "folder",
+    ["vi_portal/", "datasets/", "datasets/models/", "datasets/views/", "datasets/api/", "exports/", "exports/sources/"],
 )
 def test_modules_that_exist_are_in_the_tree(folder: str) -> None:
     usual = {"__init__", "apps", "urls", "wsgi"}

@@ -9,7 +9,7 @@ import pytest
 
 from datasets.contents import Freeform
 from datasets.models import Annotation, Asset, Dataset
-from exports import assembly
+from exports.sources import assembly
 from tests import cast
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])

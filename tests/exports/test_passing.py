@@ -10,7 +10,8 @@ import pytest
 
 from datasets.contents import Freeform
 from datasets.models import Annotation, Asset, Dataset
-from exports import assembly, sources
+from exports.sources import assembly, record_reader
+from exports.sources.record_reader import RecordReader
 from tests import cast
 from tests.exports.reading import export, members, receipt
 
@@ -96,14 +97,14 @@ def test_what_passes_through_is_what_would_be_made_of_it(
     odd: Dataset, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed = told(dataset=odd, **asked)
-    monkeypatch.setattr(sources.Source, "_passed_records", sources.Source._opened_records)
+    monkeypatch.setattr(RecordReader, "_passed_records", RecordReader._opened_records)
     assert told(dataset=odd, **asked) == passed
 
     def nothing_is_fit(*arguments: Any, **options: Any) -> Iterator[tuple[Any, ...]]:
         for *columns, _, labels in assembly.assemble(*arguments, **options):
             yield (*columns, None, labels)
 
-    monkeypatch.setattr(sources, "assemble", nothing_is_fit)
+    monkeypatch.setattr(record_reader, "assemble", nothing_is_fit)
     assert told(dataset=odd, **asked) == passed
 
 
@@ -113,5 +114,5 @@ def test_so_it_is_with_other_types(kind: str, monkeypatch: pytest.MonkeyPatch) -
     for name in NAMES:
         cast.make_annotation(cast.make_asset(dataset, name), cast.qa() if kind == "vqa" else Freeform(f"of {name}"))
     passed = told(dataset=dataset)
-    monkeypatch.setattr(sources.Source, "_passed_records", sources.Source._opened_records)
+    monkeypatch.setattr(RecordReader, "_passed_records", RecordReader._opened_records)
     assert told(dataset=dataset) == passed

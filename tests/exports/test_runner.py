@@ -20,11 +20,11 @@ from django.utils import timezone
 from datasets.contents import PhraseGrounding
 from datasets.filters import AssetFilter
 from datasets.models import Annotation, Asset, Dataset
-from exports import runner, sources, storage
+from exports import runner, storage
 from exports.dispatch import repeat_export, request_export
 from exports.formats import vi_jsonl
 from exports.models import ExportJob
-from exports.sources import Source
+from exports.sources import Source, queries, vocabulary
 from exports.spec import ExportSpec, SpecError
 from tests import cast
 from tests.exports.reading import archive_path, boxes, export, leftovers, lines, members, receipt
@@ -216,7 +216,7 @@ def test_a_repeated_export_has_the_same_bytes(valves: Dataset) -> None:
 def test_an_export_is_of_one_moment(valves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody edits while the export is being written: what was added, changed or deleted does not leak in."""
     assets = cast.make_annotated(valves, 5)
-    monkeypatch.setattr(sources, "_ASSETS_A_CHUNK", 1)
+    monkeypatch.setattr(queries, "_ASSETS_A_CHUNK", 1)
     real_head, edited = vi_jsonl.head, threading.Event()
 
     def edit() -> None:
@@ -399,7 +399,7 @@ def test_labels_are_numbered_over_the_whole_dataset(
             cast.make_annotation(asset, cast.grounding(f"A {words} here", words))
             cast.make_annotation(asset, PhraseGrounding("Nothing to see", []))
             cast.make_annotation(cast.make_asset(other, f"{n}.jpg"), cast.grounding("another", "another"))
-    monkeypatch.setattr(sources, "_ASSETS_A_TALLY", at_a_time)
+    monkeypatch.setattr(vocabulary, "_ASSETS_A_TALLY", at_a_time)
     spec = ExportSpec(format="ViTfrecord", filter=AssetFilter(search="0.jpg"))
     with Source.open(valves, spec) as source:
         assert source.labels() == ("Zed", "apple, pie", 'quo"te\\', "zebra", "ünï 赤い")

@@ -17,12 +17,13 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from datasets.models import Annotation, Dataset
-from exports import fragments, runner, runs, shards, sources
+from exports import fragments, runner, runs, shards
 from exports.dispatch import request_export
 from exports.models import ExportJob, ExportShard
 from exports.planning import Plan
 from exports.records import Options
 from exports.registry import FORMATS
+from exports.sources import Snapshot
 from exports.spec import ExportSpec
 from tests import cast
 from tests.exports.reading import export, leftovers, lines, members, receipt
@@ -196,7 +197,7 @@ def test_who_sees_another_dataset_leaves_the_shards_to_the_holder(
     alone = export(pumps)
     sign_in("test", "other")
     if connections["default"].vendor == "postgresql":
-        monkeypatch.setattr(sources.View, "exported", staticmethod(lambda: ""))
+        monkeypatch.setattr(Snapshot, "exported", staticmethod(lambda: ""))
 
     def edit(job: ExportJob) -> None:
         asset = pumps.assets.get(filename="line_14.jpg")

@@ -1,4 +1,4 @@
-"""Assets with all that is said of them, put together by the database: the one place where an export goes past the ORM.
+"""Assets with all that is said of them, put together by the database, in SQL written by hand.
 
 A row an asset instead of a row an annotation, with the JSON array of its annotations as it will be written; that is
 several times quicker than the same in Python. Only what needs no repair can be had this way.
@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connections
 
 from datasets.models import Annotation, Asset
+from exports.sources.queries import streamed
 
 
 def assemble(
@@ -38,28 +39,11 @@ def assemble(
     else:
         # What begins with the opening lies between it and the text that follows all of these.
         statement, bounds = _SQLITE, [opening, opening[:-1] + chr(ord(opening[-1]) + 1)]
-    for *told, entries, labels in _rows(statement.format(**known), [*bounds, *assets]):
+    for *told, entries, labels in streamed(statement.format(**known), [*bounds, *assets]):
         if labels is None or labels.startswith("!") or ("!" in labels and "\n!" in labels):
             yield (*told, None, labels)
         else:
             yield (*told, b"[%b}]" % (entries if isinstance(entries, bytes) else entries.encode()), labels)
-
-
-def asset_rows(assets: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The `columns` (of texts and numbers) of `assets` (row ids), by row id."""
-    listed, marks = ", ".join(columns), ", ".join(["%s"] * len(assets))
-    return list(_rows(f"SELECT {listed} FROM {Asset._meta.db_table} WHERE id IN ({marks}) ORDER BY id", assets))  # noqa: S608
-
-
-def _rows(statement: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    # One by one as they are used: a text that is taken while it is in the processor's cache costs half as much.
-    snapshot = connections["snapshot"]
-    cursor = snapshot.cursor()
-    cursor.execute(statement, parameters)
-    with snapshot.wrap_database_errors:
-        # Not `yield from`: who stops early may do so after the connection was closed, when no cursor can be any more.
-        for row in cursor.cursor:  # noqa: UP028
-            yield row
 
 
 # The last entry lacks its brace: to add one in each row would copy every text once more. The labels of what cannot be
