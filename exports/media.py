@@ -12,7 +12,8 @@ from typing import Protocol
 
 from exports.archive import UnexpectedBytes, Written
 from exports.fetching import CHANGED_IMAGE, ImageUnreadable
-from exports.receipt import PartReceipt, Receipt
+from exports.part_receipt import PartReceipt
+from exports.receipt import Receipt
 from exports.records import Member, Record, Run
 from exports.sources import Source
 from vi_portal.jobs.lease import Told

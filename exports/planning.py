@@ -52,9 +52,9 @@ def plan(source: Source, receipt: Receipt) -> Plan:
         assert spec.seed is not None
         parts = splits.partition(annotated, ratio=spec.validation_ratio, seed=spec.seed)
     for asset in selection.names(bare):
-        receipt.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
+        receipt.findings.skipped_asset(asset, NO_ANNOTATIONS, expected=True)
     for asset, texts in selection.imageless():
-        receipt.skipped_pair(asset, "no image was uploaded", texts)
+        receipt.findings.skipped_pair(asset, "no image was uploaded", texts)
     if not any(part.ids for part in parts):
         wanted = "annotations and an image" if spec.encoding.paired else "annotations"
         raise ExportFailed(

@@ -20,7 +20,8 @@ from django.db.models.functions import Length
 
 from datasets.filters import AssetFilter
 from datasets.models import Annotation, AssetQuerySet, Dataset
-from exports.receipt import PartReceipt, Receipt
+from exports.part_receipt import PartReceipt
+from exports.receipt import Receipt
 from exports.records import Options, Record
 from exports.sources import Source
 from exports.spec import ExportSpec

@@ -165,7 +165,7 @@ def _finish(job: ExportJob, key: str, plan: Plan, receipt: Receipt, checked: Che
             annotations_written=receipt.annotations_written,
             train_count=counts.get(splits.TRAIN),
             validation_count=counts.get(splits.VALIDATION),
-            warnings=receipt.warnings(),
+            warnings=receipt.findings.summary(),
             expires_at=Now() + timedelta(days=settings.EXPORT_RETENTION_DAYS),
         )
     except Refused:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from exports.fetching import Content
-from exports.receipt import AssetName, PartReceipt
+from exports.findings import AssetName
+from exports.part_receipt import PartReceipt
 from exports.records import Expected, Member
 
 

@@ -16,7 +16,8 @@ from datasets.contents import ContentsError
 from datasets.models import Asset, Dataset, DatasetType
 from exports import records, stems
 from exports.fetching import CHANGED_IMAGE, Content, ImageUnreadable, nothing, with_contents
-from exports.receipt import AssetName, PartReceipt
+from exports.findings import AssetName
+from exports.part_receipt import PartReceipt
 from exports.records import Member, Record
 from exports.sources.assembly import assemble
 from exports.sources.assets import ASSET_COLUMNS, RECORD_COLUMNS, AssetRow

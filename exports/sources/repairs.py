@@ -12,7 +12,7 @@ from datasets import contents
 from datasets.contents import ContentsError
 from datasets.models import Annotation, DatasetType
 from exports import records
-from exports.receipt import PartReceipt
+from exports.part_receipt import PartReceipt
 from exports.records import AnnotationRecord
 from exports.sources.assets import AssetRow
 from exports.sources.queries import plain_rows

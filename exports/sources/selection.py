@@ -11,7 +11,7 @@ from operator import itemgetter
 from django.db.models import F, Value
 
 from datasets.models import Annotation, Asset, AssetQuerySet, Dataset
-from exports.receipt import AssetName
+from exports.findings import AssetName
 from exports.sources.queries import asset_rows, in_chunks, plain_rows
 from exports.spec import ExportSpec
 
