@@ -17,11 +17,12 @@ from django.db import connections
 from bench.floor import scratch
 from bench.measure import Outcome
 from datasets.models import Dataset
-from exports import planning, runner, shards
+from exports import planning, runner
 from exports.archive import ArchiveWriter
 from exports.dispatch import request_export
 from exports.models import ExportJob, ExportShard
 from exports.receipt import Receipt
+from exports.shards import writer
 from exports.sources import Source
 from exports.spec import ExportSpec
 from exports.writing import Writing
@@ -85,7 +86,7 @@ def _write_shards(name: str) -> None:
     while True:
         waiting = ExportShard.objects.filter(ExportShard.waiting()).order_by("number")
         for pk in list(waiting.values_list("pk", flat=True)):
-            shards.run(pk, worker=name)
+            writer.run(pk, worker=name)
         time.sleep(0.02)
 
 
@@ -101,11 +102,11 @@ def encoding_alone(dataset: Dataset, spec: ExportSpec) -> Outcome:
     path = scratch("alone.zip")
     with Source.open(dataset, spec) as source, Receipt(path.parent) as receipt:
         plan = planning.plan(source, receipt)
-        writer = ArchiveWriter(path)
-        writing = Writing(plan, source, receipt, writer, _Unwatched())
+        archive = ArchiveWriter(path)
+        writing = Writing(plan, source, receipt, archive, _Unwatched())
         for run in plan.runs:
             writing.write_run(run)
-        writer.close()
+        archive.close()
         return {"assets": receipt.assets_written, "size": path.stat().st_size}
 
 

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from datasets.models import DatasetType
-from exports import drafts, job_files, planning, shards, splits, storage
+from exports import drafts, job_files, planning, splits, storage
 from exports.drafts import Draft
 from exports.joined_archive import JoinedArchive
 from exports.models import ExportJob
@@ -27,6 +27,7 @@ from exports.reading_back import Checked
 from exports.reasons import sentence
 from exports.receipt import FILENAME, Receipt
 from exports.records import Member
+from exports.shards import dealing, holder
 from exports.sources import Source
 from exports.writing import Writing
 from vi_portal.jobs.attempts import attempt, started
@@ -91,7 +92,7 @@ def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:
 def _draft(job: ExportJob, plan: Plan, aside: Path, spool: Path) -> AbstractContextManager[Draft]:
     """Where the archive comes into being: on disk, or a large one that a store can put together, there."""
     store = storage.joining_store()
-    if store is None or not shards.is_large(plan):
+    if store is None or not dealing.is_large(plan):
         return drafts.written_aside(aside)
     assert job.lease_token is not None
     return drafts.put_together(store, job_files.name(job.pk, job.lease_token, "zip"), spool=spool)
@@ -113,8 +114,8 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: 
 def _runs_written(job: ExportJob, writing: Writing, watch: Watch) -> Iterator[None]:
     """Write every run, alone or with others, whose fragments stay until the block ends."""
     joined = isinstance(writing.sink, JoinedArchive)
-    if joined or (shards.is_large(writing.plan) and Worker.slots_alive() > 1):
-        with shards.written_with_others(job, writing, watch, shards.deal(writing.plan)):
+    if joined or (dealing.is_large(writing.plan) and Worker.slots_alive() > 1):
+        with holder.written_with_others(job, writing, watch, dealing.deal(writing.plan)):
             yield
         return
     for run in writing.plan.runs:

@@ -10,15 +10,16 @@ from typing import Any
 from celery import shared_task, signals
 from django.conf import settings
 
-from exports import runner, shards
+from exports import runner
 from exports.formats import vi_tfrecord
 from exports.models import ExportJob, ExportShard
+from exports.shards import writer
 from vi_portal.jobs import doorbell
 
 log = logging.getLogger(__name__)
 
 doorbell.done_by(ExportJob, runner.do)
-doorbell.done_by(ExportShard, shards.do)
+doorbell.done_by(ExportShard, writer.do)
 
 
 @shared_task(bind=True, name=ExportJob.task_name)

@@ -93,7 +93,10 @@ def test_files_of_the_tree_exist() -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    ["vi_portal/", "datasets/", "datasets/models/", "datasets/views/", "datasets/api/", "exports/", "exports/sources/"],
+    [
+        *("vi_portal/", "datasets/", "datasets/models/", "datasets/views/", "datasets/api/"),
+        *("exports/", "exports/shards/", "exports/sources/"),
+    ],
 )
 def test_modules_that_exist_are_in_the_tree(folder: str) -> None:
     usual = {"__init__", "apps", "urls", "wsgi"}

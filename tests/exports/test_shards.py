@@ -17,12 +17,13 @@ from django.db import connections
 from django.db.models.functions import Now
 
 from datasets.models import Annotation, Dataset
-from exports import fragments, runner, runs, shards
+from exports import fragments, runner, runs
 from exports.dispatch import request_export
 from exports.models import ExportJob, ExportShard
 from exports.planning import Plan
 from exports.records import Options
 from exports.registry import FORMATS
+from exports.shards import dealing, holder, writer
 from exports.sources import Snapshot
 from exports.spec import ExportSpec
 from tests import cast
@@ -39,7 +40,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
     for key, entry in FORMATS.items():
         monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
     settings.EXPORT_SHARD_RECORDS = 4
-    monkeypatch.setattr(shards, "_SHARDS_LEFT", 1)
+    monkeypatch.setattr(dealing, "_SHARDS_LEFT", 1)
     monkeypatch.setattr(fragments, "_LARGE", 1)
 
 
@@ -70,7 +71,7 @@ def another_worker(name: str = "other") -> Iterator[None]:
         try:
             while not over.wait(0.01):
                 for pk in ExportShard.objects.filter(ExportShard.waiting()).values_list("pk", flat=True):
-                    shards.run(pk, worker=name)
+                    writer.run(pk, worker=name)
         finally:
             connections.close_all()
 
@@ -89,7 +90,7 @@ def write_elsewhere(*ids: uuid.UUID, worker: str = "other") -> None:
     def work() -> None:
         try:
             for pk in ids:
-                shards.run(pk, worker=worker)
+                writer.run(pk, worker=worker)
         finally:
             connections.close_all()
 
@@ -120,9 +121,9 @@ def assert_equal(job: ExportJob, alone: ExportJob) -> None:
 
 def test_the_last_shards_are_the_smallest(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.EXPORT_SHARD_RECORDS = 20
-    monkeypatch.setattr(shards, "_SHARDS_LEFT", 4)
+    monkeypatch.setattr(dealing, "_SHARDS_LEFT", 4)
     planned = runs.even(0, 102, records_a_run=2)
-    dealt = shards.deal(Plan(102, [], planned, 0, Options(False, False, ())))
+    dealt = dealing.deal(Plan(102, [], planned, 0, Options(False, False, ())))
     assert [run for group in dealt for run in group] == planned
     sizes = [sum(map(len, group)) for group in dealt]
     assert sizes == sorted(sizes, reverse=True)
@@ -168,27 +169,27 @@ def test_the_holder_needs_nobody(pumps: Dataset) -> None:
 def test_others_can_write_all_of_it(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = export(pumps)
     sign_in("test", "other")
-    monkeypatch.setattr(shards._Held, "_write_one", lambda held: False)
+    monkeypatch.setattr(holder._Held, "_write_one", lambda held: False)
     with another_worker():
         assert_equal(export(pumps), alone)
 
 
 def test_a_single_worker_makes_no_shards(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in("test")
-    monkeypatch.setattr(shards, "written_with_others", None)
+    monkeypatch.setattr(holder, "written_with_others", None)
     assert export(pumps).state == State.FINISHED
 
 
 def once_dealt(monkeypatch: pytest.MonkeyPatch, act: Callable[[ExportJob], None]) -> None:
     """`act` on the export as soon as its shards are there."""
-    ask = shards._Held.ask
+    ask = holder._Held.ask
 
-    def asked(held: shards._Held, groups: Any) -> Iterator[uuid.UUID]:
+    def asked(held: holder._Held, groups: Any) -> Iterator[uuid.UUID]:
         dealt = ask(held, groups)
         act(held._job)
         return dealt
 
-    monkeypatch.setattr(shards._Held, "ask", asked)
+    monkeypatch.setattr(holder._Held, "ask", asked)
 
 
 def test_who_sees_another_dataset_leaves_the_shards_to_the_holder(
@@ -240,13 +241,13 @@ def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.Mo
         ExportShard.objects.filter(pk=first).update(lease_expires_at=Now() - timedelta(seconds=1))
         ExportShard.requeue_lost()
 
-    def finished(held: shards._Held) -> None:
+    def finished(held: holder._Held) -> None:
         attempts.extend(held._job.shards.order_by("number").values_list("attempts", flat=True))
         dismiss(held)
 
-    dismiss = shards._Held.dismiss
+    dismiss = holder._Held.dismiss
     once_dealt(monkeypatch, lose)
-    monkeypatch.setattr(shards._Held, "dismiss", finished)
+    monkeypatch.setattr(holder._Held, "dismiss", finished)
     assert_equal(export(pumps), alone)
     assert attempts == [2, 1, 1, 1]
 
@@ -257,7 +258,7 @@ def test_a_shard_that_was_taken_from_the_holder_and_swept_up_is_done_again(
     """Its worker stood still for longer than the lease of the shard; that of the export was renewed in time."""
     alone = export(pumps, format="ViTfrecord")
     sign_in("test", "other")
-    write, taken = shards._write_fragment, list[uuid.UUID]()
+    write, taken = writer.write_fragment, list[uuid.UUID]()
 
     def swept(shard: ExportShard, *arguments: Any) -> None:
         if not taken:
@@ -267,7 +268,7 @@ def test_a_shard_that_was_taken_from_the_holder_and_swept_up_is_done_again(
             raise FileNotFoundError("The spool is gone.")
         write(shard, *arguments)
 
-    monkeypatch.setattr(shards, "_write_fragment", swept)
+    monkeypatch.setattr(writer, "write_fragment", swept)
     assert_equal(export(pumps, format="ViTfrecord"), alone)
     assert taken
 
@@ -295,7 +296,7 @@ def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
     alone = export(pumps)
     sign_in("test", "other")
     settings.JOB_MAX_ATTEMPTS, settings.JOB_PAUSE_SECONDS = 2, 0
-    write = shards._write_fragment
+    write = writer.write_fragment
 
     def refused(shard: ExportShard, *arguments: Any) -> None:
         if shard.worker == "other":
@@ -307,7 +308,7 @@ def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
             write_elsewhere(*ids_of(job))
         assert job.shards.filter(state=State.QUEUED, holder_only=True).count() == job.shards.count()
 
-    monkeypatch.setattr(shards, "_write_fragment", refused)
+    monkeypatch.setattr(writer, "write_fragment", refused)
     once_dealt(monkeypatch, try_elsewhere)
     assert_equal(export(pumps), alone)
 
@@ -337,7 +338,7 @@ def test_a_cancelled_export_takes_its_shards_along(pumps: Dataset, monkeypatch: 
         job.cancel(by="Ana")
 
     once_dealt(monkeypatch, cancel)
-    monkeypatch.setattr(shards._Held, "_write_one", lambda held: False)
+    monkeypatch.setattr(holder._Held, "_write_one", lambda held: False)
     job = export(pumps)
     assert (job.state, job.failure) == (State.FAILED, "Cancelled by Ana.")
     assert leftovers() == []
@@ -355,7 +356,7 @@ def test_what_a_dead_holder_left_is_swept_up(pumps: Dataset, monkeypatch: pytest
         raise Killed
 
     once_dealt(monkeypatch, die)
-    monkeypatch.setattr(shards._Held, "dismiss", lambda held: None)
+    monkeypatch.setattr(holder._Held, "dismiss", lambda held: None)
     job = request_export(ExportSpec(), dataset=pumps, user=None, ring=False)
     with pytest.raises(Killed):
         runner.run(job.pk, worker="test")
@@ -409,16 +410,16 @@ def test_a_holder_that_wakes_up_late_leaves_the_shards_of_the_next_alone(
 
 def test_a_holder_that_wakes_up_late_deals_no_shards(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in("test", "next")
-    ask = shards._Held.ask
+    ask = holder._Held.ask
 
-    def late(held: shards._Held, groups: Any) -> Iterator[uuid.UUID]:
+    def late(held: holder._Held, groups: Any) -> Iterator[uuid.UUID]:
         token = taken_over(held._job).lease_token
         assert token is not None
         made = {"runs": [], "ids": b"", "revision": 0, "dataset": pumps}
         ExportShard.objects.create(export=held._job, export_token=token, number=0, **made)
         return ask(held, groups)
 
-    monkeypatch.setattr(shards._Held, "ask", late)
+    monkeypatch.setattr(holder._Held, "ask", late)
     job = export(pumps)
     assert (job.state, job.worker) == (State.RUNNING, "next")
     assert [shard.export_token for shard in job.shards.all()] == [job.lease_token]

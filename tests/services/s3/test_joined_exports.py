@@ -17,9 +17,9 @@ from django.db import OperationalError
 
 from datasets import images
 from datasets.models import Dataset, NewAsset
-from exports import shards
 from exports.models import ExportJob, ExportShard
 from exports.registry import FORMATS
+from exports.shards import dealing
 from tests import cast
 from tests.exports.jobs import make_running
 from tests.exports.reading import export, leftovers
@@ -164,7 +164,7 @@ def test_no_more_images_pass_over_a_disk_at_once_than_make_a_shard(
     stored = with_images(valves, 8)
     settings.EXPORT_SHARD_RECORDS = 1000
     monkeypatch.setitem(FORMATS, "ViJsonl", replace(FORMATS["ViJsonl"], records_a_run=1))
-    monkeypatch.setattr(shards, "BYTES_A_SHARD", 2 * max(map(len, stored.values())))
+    monkeypatch.setattr(dealing, "BYTES_A_SHARD", 2 * max(map(len, stored.values())))
     found = members(content(export(valves, include_images=True), bucket))
     assert len([name for name in found if name.startswith("images/")]) == 8
     assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) == 1 + 4
@@ -182,7 +182,7 @@ def test_shards_are_of_even_weight_though_the_images_are_not(
         cast.make_annotation(asset, cast.grounding("A red valve", "red valve", (1, 2, 30, 40)))
     settings.EXPORT_SHARD_RECORDS = 12
     monkeypatch.setitem(FORMATS, wanted, replace(FORMATS[wanted], records_a_run=12, image_bytes_a_run=len(large) // 4))
-    monkeypatch.setattr(shards, "BYTES_A_SHARD", len(large) * 3 // 2)
+    monkeypatch.setattr(dealing, "BYTES_A_SHARD", len(large) * 3 // 2)
     way.asked.clear()
     content(export(valves, format=wanted, include_images=True), bucket)
     fragments = [asked.size for asked in way.asked if asked.method == "PUT" and asked.path.endswith(".fragment")]

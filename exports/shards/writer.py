@@ -1,0 +1,99 @@
+"""A worker writes a shard: its runs, into a fragment that the holder of the export takes in."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+
+from exports import storage
+from exports.fragments import FragmentWriter
+from exports.models import ExportShard
+from exports.planning import ExportFailed
+from exports.reasons import sentence
+from exports.receipt import Receipt
+from exports.records import Options
+from exports.shards import packing
+from exports.sources import SnapshotGone, Source
+from exports.writing import Writing
+from vi_portal.jobs.attempts import attempt, started
+from vi_portal.jobs.lease import Lease, Watch
+from vi_portal.jobs.models import Refused
+from vi_portal.jobs.progress import Progress
+from vi_portal.s3.failures import StoreFailed
+
+log = logging.getLogger(__name__)
+
+
+def run(shard_id: uuid.UUID, *, worker: str) -> None:
+    """Write the shard `shard_id`, if it is still to be written. Never raises for what can befall it."""
+    open_to_all = ExportShard.objects.filter(ExportShard.waiting(), pk=shard_id).exists()
+    if open_to_all and (shard := started(ExportShard, shard_id, worker=worker)):
+        do(shard)
+
+
+def do(shard: ExportShard) -> None:
+    """Write `shard`, which was just started. Never raises for what can befall it."""
+
+    def work(shard: ExportShard) -> None:
+        spec, progress = shard.export.spec, Progress()
+        try:
+            with Source.open(shard.dataset, spec, snapshot=packing.snapshot_of(shard)) as source:
+                options = Options(spec.normalized, spec.include_images, packing.vocabulary_of(shard))
+                with Lease(shard, progress) as lease:
+                    write_fragment(shard, source, options, Watch(lease, progress))
+        except SnapshotGone:
+            log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
+            shard.leave_to_the_holder()
+        except StoreFailed as error:
+            # The store may fail this worker alone. If it fails the holder too, the export ends with what that was told.
+            if not error.lasting and shard.attempts < settings.JOB_MAX_ATTEMPTS:
+                raise
+            log.warning("Shard %s is left to the holder of its export. %s", shard.pk, error.what)
+            shard.leave_to_the_holder()
+
+    attempt(shard, work=work, expected=ExportFailed, reason=sentence)
+
+
+def write_fragment(shard: ExportShard, source: Source, options: Options, watch: Watch) -> None:
+    """Write the runs of `shard` into a fragment, and finish the shard with it."""
+    with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
+        plan = packing.plan_of(shard, options)
+        writer = FragmentWriter(aside, headed=storage.joining_store() is not None)
+        try:
+            writing = Writing(plan, source, receipt, writer, watch)
+            for run in plan.runs:
+                writing.write_run(run)
+            writer.close(receipt)
+        finally:
+            writer.discard()
+        watch.advance(0)
+        key = storage.keep_fragment(aside, sent=lambda size: watch.advance(0))
+        try:
+            shard.finish(fragment=key)
+        except Refused:
+            discard(key)
+            raise
+
+
+def discard(key: str) -> None:
+    """Delete the fragment under `key`, which nobody wants any more."""
+    with suppress(StoreFailed):  # then the sweep removes it
+        storage.delete(key)
+
+
+@contextmanager
+def _files_aside(shard: ExportShard) -> Iterator[tuple[Path, Path]]:
+    assert shard.lease_token is not None
+    aside = storage.part_path(shard.pk, shard.lease_token)
+    spool = storage.spool_path(shard.pk, shard.lease_token)
+    try:
+        yield aside, spool
+    finally:
+        aside.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
