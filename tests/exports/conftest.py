@@ -6,16 +6,15 @@ import pytest
 from django.conf import LazySettings
 
 from datasets.models import Dataset
-from exports import fragments, shards
+from exports import fragments
 from tests import cast
 from tests.exports.sharing import small_runs
 
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
-    """Runs of two records, shards of four, each piece checked by who wrote it, and two workers that could take them."""
+    """Runs of two records, shards of four, and each piece checked by who wrote it."""
     small_runs(monkeypatch, settings)
-    monkeypatch.setattr(shards, "_SHARDS_LEFT", 1)
     monkeypatch.setattr(fragments, "_LARGE", 1)
 
 

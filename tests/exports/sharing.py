@@ -21,10 +21,11 @@ from vi_portal.jobs.models import Worker
 
 
 def small_runs(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> None:
-    """Runs of two records, and shards of four."""
+    """Runs of two records, and shards of four to the very end, where they are smaller otherwise."""
     for key, entry in FORMATS.items():
         monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
     settings.EXPORT_SHARD_RECORDS = 4
+    monkeypatch.setattr(shards, "_SHARDS_LEFT", 1)
 
 
 def sign_in(*names: str) -> None:
