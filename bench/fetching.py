@@ -94,7 +94,8 @@ class Fetching:
         file = self.folder / "a.zip"
         command = self._curl_command(file, "-C", "-", "--limit-rate", str(self.archive.size // 3))
         moments = sorted(self.rng.sample(range(self.archive.size), _KILLS))
-        return _killed(command, [partial(_has_come_to, file, moment) for moment in moments])
+        is_whole = partial(_has_come_to, file, self.archive.size)  # then there is nothing to go on with
+        return _killed(command, [partial(_has_come_to, file, moment) for moment in moments], is_whole=is_whole)
 
     # The client
 
@@ -148,8 +149,14 @@ class Fetching:
         return 0
 
 
-def _killed(command: list[str], moments: list[Callable[[], bool]], home: Path | None = None) -> int:
-    """Run `command` until it ends by itself, and kill it at each of the moments that it lives to see; how often."""
+def _killed(
+    command: list[str],
+    moments: list[Callable[[], bool]],
+    home: Path | None = None,
+    is_whole: Callable[[], bool] = lambda: False,
+) -> int:
+    """Run `command` until it ends by itself or the file `is_whole`, and kill it at each of the moments that it lives to
+    see; how often."""
     environment = _environment(home) if home else None
     kills = 0
     for is_time in [*moments, _never]:
@@ -159,7 +166,7 @@ def _killed(command: list[str], moments: list[Callable[[], bool]], home: Path | 
         if process.poll() is None:
             process.kill()
             kills += 1
-        if process.wait() == 0:
+        if process.wait() == 0 or is_whole():
             return kills
     raise RuntimeError(f"{command[0]} ended with status {process.returncode}.")
 
