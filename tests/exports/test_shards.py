@@ -128,6 +128,17 @@ def test_the_last_shards_are_the_smallest(settings: LazySettings, monkeypatch: p
     assert (sizes[0], sizes[-1]) == (20, 2)
 
 
+@pytest.mark.parametrize("asked", [{}, {"include_images": True}], ids=str)
+def test_an_export_of_no_more_than_a_shard_is_written_by_one(
+    pumps: Dataset, asked: dict[str, Any], settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORT_SHARD_RECORDS = 15
+    monkeypatch.setattr(shards, "_SHARDS_LEFT", 4)
+    sign_in("test", "other")
+    monkeypatch.setattr(shards, "written_with_others", None)
+    assert export(pumps, **asked).state == State.FINISHED
+
+
 ASKED: list[dict[str, Any]] = [
     {"ratio": "0.3", "seed": 7, "include_images": True},
     {"normalized": True},
