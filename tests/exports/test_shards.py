@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import LazySettings, settings
 from django.db import connections
 from django.db.models.functions import Now
@@ -137,6 +138,18 @@ def test_an_export_of_no_more_than_a_shard_is_written_by_one(
     sign_in("test", "other")
     monkeypatch.setattr(shards, "written_with_others", None)
     assert export(pumps, **asked).state == State.FINISHED
+
+
+@pytest.mark.parametrize(("alive", "bells"), [(["test"], 0), (["test", "other"], 1), (["other"], 1), ([], 0)], ids=str)
+def test_a_bell_is_rung_for_each_slot_but_the_holders_own(
+    pumps: Dataset, alive: list[str], bells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line holds an export without being a worker."""
+    rung: list[str] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **more: rung.append(name))
+    sign_in(*alive)
+    assert export(pumps).state == State.FINISHED
+    assert rung == [ExportShard.task_name] * bells
 
 
 ASKED: list[dict[str, Any]] = [
