@@ -78,9 +78,10 @@ class _File:
     def check(self, on_bytes: Callable[[int], None]) -> Checked:
         with ThreadPoolExecutor(1, "to-disk") as thread:
             on_disk = thread.submit(_bring_to_disk, self.path)  # before it is published: the disk works meanwhile
-            checked = reading_back.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
-            on_disk.result()
-        return checked
+            try:
+                return reading_back.check(self.path, checked=self.writer.checked, on_bytes=on_bytes)
+            finally:
+                on_disk.result()  # what a full disk did not take may not read back either
 
     def publish(self, sent: Callable[[int], None]) -> str:
         return storage.publish(self.path, sent=sent)

@@ -114,7 +114,7 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: 
 def _runs_written(job: ExportJob, writing: Writing, watch: Watch) -> Iterator[None]:
     """Write every run, alone or with others, whose fragments stay until the block ends."""
     joined = isinstance(writing.sink, JoinedArchive)
-    if joined or (dealing.is_large(writing.plan) and Worker.slots_alive() > 1):
+    if joined or (dealing.is_large(writing.plan) and Worker.slots_beside(job.worker)):
         with holder.written_with_others(job, writing, watch, dealing.deal(writing.plan)):
             yield
         return

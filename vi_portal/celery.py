@@ -43,6 +43,14 @@ def start_sweeping(sender: Any, **_: Any) -> None:
     _sweepers.append(sweeper)
 
 
+@signals.worker_shutting_down.connect
+def take_no_more(**_: Any) -> None:
+    """The worker was told to stop: no messages come any more, and what it has is finished."""
+    from vi_portal.jobs import doorbell
+
+    doorbell.take_no_more()
+
+
 @signals.worker_shutdown.connect
 def stop_sweeping(**_: Any) -> None:
     """The worker has finished what it had; this signs it out."""

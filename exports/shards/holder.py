@@ -62,7 +62,7 @@ class _Held:
             job.beat(phase=progress.phase, percent=int(progress.percent))  # nobody takes the job meanwhile
             self._job.shards.all().delete()  # of an earlier attempt; its files are swept up
             ExportShard.objects.bulk_create(rows, batch_size=50)
-        ExportShard.ring_for(rows, bells=max(Worker.slots_alive() - 1, 0))
+        ExportShard.ring_for(rows, bells=Worker.slots_beside(job.worker))
         return iter([row.pk for row in rows])
 
     def take_in(self, pk: uuid.UUID) -> None:

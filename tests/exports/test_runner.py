@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from datasets.models import Dataset
-from exports import runner, storage
+from exports import reading_back, runner, storage
 from exports.dispatch import request_export
 from exports.formats import vi_jsonl
 from exports.models import ExportJob
@@ -88,6 +89,25 @@ def test_the_files_are_gone_when_the_row_is_told_for_it_needs_the_room_on_a_full
     export(valves)
     while_writing, when_told = there
     assert (bool(while_writing), when_told) == (True, [])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_a_full_disk_did_not_take_after_all_is_a_full_disk_too(
+    valves: Dataset, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    cast.make_annotated(valves, 1)
+
+    def full(number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def check(*_: Any, **__: Any) -> None:
+        raise reading_back.DamagedArchive("It does not read back.")
+
+    monkeypatch.setattr(os, "fsync", full)
+    if damaged:
+        monkeypatch.setattr(reading_back, "check", check)
+    assert "The disk is full" in export(valves).failure
+    assert leftovers() == []
 
 
 def test_no_room_for_a_folder_is_a_full_disk_too(valves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

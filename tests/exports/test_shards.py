@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import LazySettings
 from django.db import connections
 
@@ -36,6 +37,29 @@ def test_the_last_shards_are_the_smallest(settings: LazySettings, monkeypatch: p
     sizes = [sum(map(len, group)) for group in dealt]
     assert sizes == sorted(sizes, reverse=True)
     assert (sizes[0], sizes[-1]) == (20, 2)
+
+
+@pytest.mark.parametrize(("alive", "bells"), [(["test"], 0), (["test", "other"], 1), (["other"], 1), ([], 0)], ids=str)
+def test_a_bell_is_rung_for_each_slot_but_the_holders_own(
+    pumps: Dataset, alive: list[str], bells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line holds an export without being a worker."""
+    rung: list[str] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **more: rung.append(name))
+    sign_in(*alive)
+    assert export(pumps).state == State.FINISHED
+    assert rung == [ExportShard.task_name] * bells
+
+
+@pytest.mark.parametrize("asked", [{}, {"include_images": True}], ids=str)
+def test_an_export_of_no_more_than_a_shard_is_written_by_one(
+    pumps: Dataset, asked: dict[str, Any], settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EXPORT_SHARD_RECORDS = 15
+    monkeypatch.setattr(dealing, "_SHARDS_LEFT", 4)
+    sign_in("test", "other")
+    monkeypatch.setattr(holder, "written_with_others", None)
+    assert export(pumps, **asked).state == State.FINISHED
 
 
 ASKED: list[dict[str, Any]] = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.db import connections
+from django.db import InterfaceError, connections
 from django.utils import timezone
 
 import datasets.tasks  # noqa: F401 - tells the doorbell who does what
@@ -198,6 +198,61 @@ def test_shards_wait_for_a_bell_from_time_to_time(
     doorbell.answer("w1")
     assert done == shards[:1]
     assert rung == [str(shards[1].pk)]
+
+
+def test_a_worker_that_is_told_to_stop_ends_with_the_shard_it_is_at(
+    held: ExportJob, valves: Dataset, ben: User, done: list[Job], rung: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever waits is for another worker: an export might last longer than the one that stops is waited for."""
+    monkeypatch.setattr(doorbell, "_stopping", bytearray(1))
+    shards = [make_shard(held, number) for number in range(2)]
+
+    def do(shard: Job) -> None:
+        asked(valves, ben)
+        doorbell.take_no_more()
+        done.append(shard)
+        shard.finish()
+
+    doorbell.done_by(ExportShard, do)  # `done` puts back what was there
+    doorbell.answer("w1")
+    assert done == shards[:1]
+    assert rung == [str(ExportJob.objects.get(user=ben).pk)]
+
+
+def test_a_worker_whose_database_fails_between_shards_waits_for_a_bell(
+    held: ExportJob, done: list[Job], rung: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = [make_shard(held, number) for number in range(2)]
+    take_turn, turns = doorbell.take_turn, iter(range(9))
+
+    def failing(worker: str) -> Job | None:
+        if next(turns) == 1:
+            raise InterfaceError("the connection is closed")
+        return take_turn(worker)
+
+    monkeypatch.setattr(doorbell, "take_turn", failing)
+    doorbell.answer("w1")
+    assert done == shards[:1]
+    doorbell.answer("w1")
+    assert done == shards
+
+
+def test_shards_of_however_many_keep_nobody_out_of_sight(held: ExportJob, valves: Dataset, ben: User) -> None:
+    Worker.sign_in("holder", slots=2)
+    columns: dict[str, Any] = {
+        "export": held,
+        "dataset": valves,
+        "export_token": held.lease_token,
+        "runs": [],
+        "ids": b"",
+    }
+    many = [ExportShard(number=number, revision=0, rung_at=timezone.now(), **columns) for number in range(1_001)]
+    ExportShard.objects.bulk_create(many)
+    small = asked(valves, ben)
+    asked(valves, ben, ago=-1, large=True)
+    assert taken() == small
+    turn = taken()
+    assert isinstance(turn, ExportShard)  # for the one large job that may run does
 
 
 def test_a_bell_is_rung_for_each_slot_and_not_for_each_shard(held: ExportJob, rung: list[str]) -> None:

@@ -6,11 +6,12 @@ So a bell that is lost, doubled or late changes no order, and every bell does fo
 from __future__ import annotations
 
 import logging
+import mmap
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 
 from vi_portal.jobs.line import line
 from vi_portal.jobs.models import Job, Refused, kinds
@@ -25,6 +26,9 @@ _CHOOSING = 0x7669_6A6F_6273
 #: So long pieces are done at one bell.
 _SECONDS_A_BELL = 10
 
+#: One byte that all processes of a worker share: whether it is told to stop.
+_stopping = mmap.mmap(-1, 1)
+
 _doers: dict[type[Job], Callable[[Any], None]] = {}
 
 
@@ -33,23 +37,35 @@ def done_by(kind: type[J], do: Callable[[J], None]) -> None:
     _doers[kind] = do
 
 
+def take_no_more() -> None:
+    """Let whoever goes from piece to piece, in any process of this worker, end with the one it is at."""
+    _stopping[0] = 1
+
+
 def answer(worker: str) -> None:
     """Do the job whose turn it is, if there is one; then ring for the next, whose own bell may be spent.
 
-    Pieces are short, and not each has a bell: who has done one goes on with the next. From time to time a bell is
-    waited for nevertheless, so that a worker that is told to stop does.
+    Pieces are short, and not each has a bell: who has done one goes on with whatever is next, unless the worker is to
+    stop. From time to time a bell is waited for nevertheless: it does not come to who has lost the rest of its worker.
     """
-    done, until = False, time.monotonic() + _SECONDS_A_BELL
-    while (job := take_turn(worker)) is not None:
+    if (job := take_turn(worker)) is None:
+        return
+    until = time.monotonic() + _SECONDS_A_BELL
+    while job is not None:
         _doers[type(job)](job)
-        done = True
-        if not job.is_piece or time.monotonic() > until:
-            break
-    if done:
-        try:
-            ring_for_next()
-        except DatabaseError:
-            log.warning("The next job could not be rung for; it waits for the sweep.", exc_info=True)
+        job = _next_at_once(worker) if job.is_piece and time.monotonic() < until and not _stopping[0] else None
+    try:
+        ring_for_next()
+    except Error:
+        log.warning("The next job could not be rung for; it waits for the sweep.", exc_info=True)
+
+
+def _next_at_once(worker: str) -> Job | None:
+    try:
+        return take_turn(worker)
+    except Error:
+        log.warning("No other job could be taken at once; a bell is waited for.", exc_info=True)
+        return None
 
 
 def take_turn(worker: str) -> Job | None:

@@ -25,7 +25,7 @@ from vi_portal.jobs.models import Job, State, Worker, kinds
 PATIENCE = timedelta(seconds=60)
 #: Who was served longer ago than this is as good as never served.
 _MEMORY = timedelta(hours=1)
-#: Jobs farther back are not looked at until they have come nearer.
+#: Jobs farther back are not looked at until they have come nearer, and pieces are behind all others.
 _LONGEST_LINE = 1_000
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _COLUMNS = ("pk", "worker", "state", "created_at", "started_at", "large", "workload", "percent", "attempts")
@@ -162,12 +162,13 @@ def _rows(*, announced: bool) -> Iterable[dict[str, Any]]:
             rows.order_by().values(
                 *_COLUMNS,
                 kind=Value(kind._meta.label_lower),
+                piece=Value(kind.is_piece),
                 organization=F("dataset__organization_id"),
                 person=F(kind.owner),
                 kind_flavor=F(kind.flavor) if kind.flavor else Value(""),
             )
         )
-    in_line: Any = queries[0].union(*queries[1:], all=True).order_by("created_at", "pk")
+    in_line: Any = queries[0].union(*queries[1:], all=True).order_by("piece", "created_at", "pk")
     return list(in_line[:_LONGEST_LINE])
 
 
@@ -176,7 +177,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         kind=row["kind"],
         pk=row["pk"],
         person=Person(row["organization"], row["person"]),
-        is_piece=_model(row["kind"]).is_piece,
+        is_piece=bool(row["piece"]),
         flavor=row["kind_flavor"],
         **{name: row[name] for name in _COLUMNS if name not in ("pk", "state")},
     )

@@ -351,9 +351,10 @@ class Worker(models.Model):
         return cls.objects.filter(seen_at__gte=Now() - silence)
 
     @classmethod
-    def slots_alive(cls) -> int:
-        """How many jobs can be done at once."""
-        return cls.alive().aggregate(slots=models.Sum("slots"))["slots"] or 0
+    def slots_beside(cls, name: str) -> int:
+        """How many jobs can be done at once beside one that `name` does, who need not be a worker."""
+        slots = dict(cls.alive().values_list("name", "slots"))
+        return sum(slots.values()) - (name in slots)
 
     @classmethod
     def forget_long_gone(cls) -> None:

@@ -140,12 +140,37 @@ def test_parts_are_as_large_as_any_store_wants_them_and_most_bytes_are_copied(
     assert max(map(len, stored.values())) < max(on_disk) < (job.size or 0) * 0.5, "no disk has more than a shard"
     found = members(content(job, bucket))
     assert {name.rpartition("/")[2]: found[name] for name in found if name.endswith(".png")} == stored
+    sent, copied = parts_of(job, way)
+    assert all(size >= 5 * 2**20 for size in map(max, sent[:-1], copied[:-1]))
+    assert sum(copied) > sum(sent)
+
+
+def test_shards_too_small_for_a_part_are_sent_with_what_follows_them(
+    valves: Dataset, bucket: Bucket, way: Way, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = with_images(valves, 24)
+    smallest = 5 * max(map(len, stored.values()))
+    monkeypatch.setattr(cutting, "SMALLEST_PART", smallest)
+    monkeypatch.setattr(dealing, "_SHARDS_LEFT", 4)
+    settings.EXPORT_SHARD_RECORDS = 8
+    way.asked.clear()
+    job = export(valves, format="ViFull")
+    found = members(content(job, bucket))
+    assert {name.rpartition("/")[2]: found[name] for name in found if name.endswith(".jpg")} == stored
+    fragments = [asked.size for asked in way.asked if asked.method == "PUT" and asked.path.endswith(".fragment")]
+    assert min(fragments) < smallest < max(fragments)
+    sent, copied = parts_of(job, way)
+    assert all(size >= smallest for size in map(max, sent[:-1], copied[:-1]))
+    assert sum(copied) > 0
+
+
+def parts_of(job: ExportJob, way: Way) -> tuple[list[int], list[int]]:
+    """The sizes of the parts that the archive was put together from, in order: what was sent, and what was copied."""
     parts = [asked for asked in way.asked if "partNumber" in asked.path and ".zip" in asked.path]
     parts.sort(key=lambda asked: int(parse_qs(urlsplit(asked.path).query)["partNumber"][0]))
     sent, copied = [asked.size for asked in parts], [size_copied(asked) for asked in parts]
-    assert all(size >= 5 * 2**20 for size in map(max, sent[:-1], copied[:-1]))
     assert sum(sent) + sum(copied) == job.size
-    assert sum(copied) > sum(sent)
+    return sent, copied
 
 
 def size_copied(asked: Asked) -> int:
