@@ -241,6 +241,12 @@ def test_page_numbers_beyond_999_are_links_that_work() -> None:
     assert 'href="?search=a&amp;page=2084"' in html
 
 
+def test_pages_of_a_list_far_down_lead_to_the_list() -> None:
+    page = Paginator(range(100), 48).page(2)
+    html = Template("{% load portal %}{% pagination page '' 'list' %}").render(Context({"page": page}))
+    assert all(f'href="?page={number}#list"' in html for number in (1, 3))
+
+
 def test_a_live_search_brings_only_what_changes(as_ana: Client, valves: Dataset) -> None:
     cast.make_annotated(valves, 2)
     url = reverse("assets", args=[valves.pk])
