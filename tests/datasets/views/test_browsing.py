@@ -225,6 +225,13 @@ def test_the_filter_goes_along_to_the_export_and_to_other_pages(as_ana: Client, 
     assert '"?search=image"' in page  # removes the label
 
 
+def test_only_who_may_export_is_led_to_it(as_ana: Client, as_ben: Client, valves: Dataset) -> None:
+    cast.make_annotated(valves, 2)
+    url = reverse("assets", args=[valves.pk])
+    assert "Export all" in text_of(as_ana.get(url))
+    assert "Export all" not in text_of(as_ben.get(url))
+
+
 def test_pages_hold_48_assets_in_a_stable_order(as_ana: Client, valves: Dataset) -> None:
     cast.make_annotated(valves, 100)
     url = reverse("assets", args=[valves.pk])
