@@ -113,9 +113,8 @@ def _write(job: ExportJob, plan: Plan, source: Source, receipt: Receipt, draft: 
 def _runs_written(job: ExportJob, writing: Writing, watch: Watch) -> Iterator[None]:
     """Write every run, alone or with others, whose fragments stay until the block ends."""
     joined = isinstance(writing.sink, JoinedArchive)
-    groups = shards.deal(writing.plan)
-    if joined or (len(groups) > 1 and Worker.slots_alive() > 1):
-        with shards.written_with_others(job, writing, watch, groups):
+    if joined or (shards.is_large(writing.plan) and Worker.slots_alive() > 1):
+        with shards.written_with_others(job, writing, watch, shards.deal(writing.plan)):
             yield
         return
     for run in writing.plan.runs:

@@ -18,8 +18,11 @@ TOGETHER = (
     ("tests/services/", "the portal"),
     ("tests/frame/test_faults.py", "faults"),
     ("tests/frame/test_supervisor.py", "the supervisor"),
-    ("tests/exports/formats/test_vi_tfrecord.py", "TensorFlow"),
-    ("tests/exports/test_runner.py", "TensorFlow"),
+    ("tests/exports/formats/test_vi_tfrecord", "TensorFlow"),
+    ("tests/exports/test_images.py", "TensorFlow"),
+    ("tests/exports/test_records.py", "TensorFlow"),
+    ("tests/exports/test_shards.py", "TensorFlow"),
+    ("tests/exports/test_lost_shards.py", "TensorFlow"),
     ("tests/exports/formats/test_vi_full.py", "the vendor's loader"),
 )
 

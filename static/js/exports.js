@@ -72,6 +72,19 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.id === "job-history") event.preventDefault();
 });
 
+/* What was asked for before the last click was answered is old by now: the history waits for the next answer. */
+let changed = 0;
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  event.detail.xhr.askedAt = performance.now();
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  if (requestConfig.verb !== "get") changed = performance.now();
+  else if (event.target.id === "job-history" && xhr.askedAt < changed) event.detail.shouldSwap = false;
+});
+
 /* A dialog that did its work closes; the focus goes back to where it came from. */
 document.addEventListener("exports:done", () => {
   document.querySelectorAll("dialog:modal").forEach((dialog) => dialog.close());

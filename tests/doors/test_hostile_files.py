@@ -20,7 +20,7 @@ from datasets.imports import runner
 from datasets.models import Dataset, ImportJob
 from tests import cast
 from tests.api.test_kit import client_of, message
-from tests.datasets.api.test_changing import path, sent
+from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State
 

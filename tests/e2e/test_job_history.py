@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.e2e.portal import Portal
 
@@ -65,6 +65,34 @@ def test_the_focus_is_not_lost_with_the_button_it_was_on(page: Page, portal: Por
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     expect(page.get_by_role("heading", name="Annotation Job History")).to_be_focused()
+
+
+def test_an_answer_from_before_a_click_changes_nothing_after_it(
+    page: Page, portal: Portal, annotations_page: str
+) -> None:
+    job = shell(portal, "print(jobs.make_running(Dataset.objects.get(name='BCCD')).pk)")
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold_back(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route("**/annotations/history/*", hold_back)
+    with page.expect_request("**/annotations/history/*"):
+        page.goto(annotations_page)
+    row = page.locator(f"#job-{job}")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_contain_text("Cancelled by Ana")
+    page.evaluate(
+        "() => { document.addEventListener('htmx:afterRequest', () => (window.told = true), { once: true }); }"
+    )
+    [(route, answer)] = late
+    assert "43%" in answer.text()
+    route.fulfill(response=answer)
+    page.wait_for_function("window.told")
+    assert "Cancelled by Ana" in row.inner_text()
 
 
 def test_images_follow_the_format_until_somebody_decides(page: Page, annotations_page: str) -> None:

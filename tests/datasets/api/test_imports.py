@@ -22,7 +22,7 @@ from datasets.imports.sessions import SessionRefused
 from datasets.models import Dataset, ImportFile, ImportJob, ImportSession
 from tests import cast
 from tests.api.test_kit import client_of, message
-from tests.datasets.api.test_changing import path, sent
+from tests.datasets.api.calling import path, sent
 from tests.datasets.imports.importing import line
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State

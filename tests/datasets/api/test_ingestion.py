@@ -23,7 +23,7 @@ from datasets.uploads import ingestion
 from datasets.uploads.bodies import BodyRefused, signed
 from tests import cast
 from tests.api.test_kit import client_of, key_of, message
-from tests.datasets.api.test_changing import path, sent
+from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import Membership, Role, User
 
 SESSIONS = "/assetSources/managed/datature/default/assetIngestionSessions"

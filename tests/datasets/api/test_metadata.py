@@ -12,7 +12,7 @@ from datasets.models import Dataset
 from datasets.views.sheet import pairs_of
 from tests import cast
 from tests.api.test_kit import client_of, message
-from tests.datasets.api.test_changing import path, sent
+from tests.datasets.api.calling import path, sent
 from tests.datasets.api.test_ingestion import SESSIONS, opened, put
 from vi_portal.accounts.models import User
 

@@ -1,4 +1,4 @@
-"""What the tests of imports share: writing lines and images into a folder, and importing it."""
+"""What the tests of imports share: writing lines and images into a folder, importing it, and what is there then."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from datasets.imports.account import Problem, Summary
 from datasets.imports.importer import import_into
-from datasets.models import Dataset
+from datasets.models import Annotation, Dataset
 from tests import cast
 
 
@@ -67,6 +67,15 @@ def imported(dataset: Dataset, images: Path | None = None, annotations: Path | N
 
 def imported_lines(dataset: Dataset, folder: Path, *lines: Any) -> Outcome:
     return imported(dataset, annotations=write_lines(folder / "annotations.jsonl", lines))
+
+
+def rows(dataset: Dataset) -> list[tuple[str, str, str]]:
+    annotations = Annotation.objects.filter(asset__dataset=dataset).order_by("pk")
+    return [(row.asset.filename, row.uid, row.contents) for row in annotations.select_related("asset")]
+
+
+def filenames(dataset: Dataset) -> list[str]:
+    return [asset.filename for asset in dataset.assets.order_by("pk")]
 
 
 class Outcome:

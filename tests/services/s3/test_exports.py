@@ -6,7 +6,6 @@ import hashlib
 import os
 import uuid
 import zipfile
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from django.core.files.storage import default_storage
 
 from datasets.models import Asset, Dataset
 from exports import storage
-from exports.registry import FORMATS
 from tests.exports.reading import export
-from tests.exports.test_shards import another_worker
+from tests.exports.sharing import another_worker, sign_in, small_runs
 from tests.services.s3.kit import with_images
 from tests.services.store import Bucket, Store, Way
-from vi_portal.jobs.models import State, Worker
+from vi_portal.jobs.models import State
 from vi_portal.s3 import uploading
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
@@ -71,11 +69,8 @@ def test_an_export_shared_by_workers_is_the_one_of_a_single_worker(
 ) -> None:
     with_images(valves, 12)
     alone = export(valves, include_images=True, seed=7)
-    for key, entry in FORMATS.items():
-        monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
-    settings.EXPORT_SHARD_RECORDS = 4
-    Worker.sign_in("one")
-    Worker.sign_in("other")
+    small_runs(monkeypatch, settings)
+    sign_in("one", "other")
     with another_worker():
         shared = export(valves, include_images=True, seed=7)
     assert shared.state == State.FINISHED, shared.failure
@@ -129,8 +124,7 @@ def test_a_large_archive_goes_in_parts_that_are_compared_and_keeps_the_progress_
 def test_a_small_export_with_images_is_whole_where_several_workers_are_there(valves: Dataset, bucket: Bucket) -> None:
     stored = with_images(valves, 3)
     alone = export(valves, include_images=True)
-    Worker.sign_in("one")
-    Worker.sign_in("other")
+    sign_in("one", "other")
     with another_worker():
         shared = export(valves, include_images=True)
     assert shared.state == State.FINISHED, shared.failure

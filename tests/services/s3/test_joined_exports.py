@@ -23,12 +23,12 @@ from exports.registry import FORMATS
 from tests import cast
 from tests.exports.jobs import make_running
 from tests.exports.reading import export, leftovers
-from tests.exports.test_shards import another_worker
+from tests.exports.sharing import another_worker, sign_in, small_runs
 from tests.services.s3.kit import noisy_png, with_images
 from tests.services.store import Asked, Bucket, Fault, Store, Way, fails
 from vi_portal.accounts.models import User
 from vi_portal.jobs.lease import Watch
-from vi_portal.jobs.models import State, Worker
+from vi_portal.jobs.models import State
 from vi_portal.s3 import cutting, uploading
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
@@ -37,9 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snap
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """Runs of two records, shards of four, and parts that a store of the tests takes."""
-    for key, entry in FORMATS.items():
-        monkeypatch.setitem(FORMATS, key, replace(entry, records_a_run=2))
-    settings.EXPORT_SHARD_RECORDS = 4
+    small_runs(monkeypatch, settings)
     monkeypatch.setattr(cutting, "SMALLEST_PART", 1000)
 
 
@@ -80,8 +78,7 @@ def test_the_archive_the_store_puts_together_is_the_one_of_a_single_worker(
     settings.EXPORT_SHARD_RECORDS = 1000
     alone = content(export(valves, **asked), bucket)
     settings.EXPORT_SHARD_RECORDS = 4
-    Worker.sign_in("one")
-    Worker.sign_in("other")
+    sign_in("one", "other")
     with another_worker():
         job = export(valves, **asked)
     assert_same(job, content(job, bucket), alone)
@@ -99,8 +96,7 @@ def test_a_store_that_cannot_put_archives_together_gets_them_from_the_worker_s_d
     alone = content(export(valves, include_images=True, seed=7), bucket)
     settings.EXPORT_SHARD_RECORDS = 4
     settings.S3_JOIN = False
-    Worker.sign_in("one")
-    Worker.sign_in("other")
+    sign_in("one", "other")
     way.asked.clear()
     with another_worker():
         job = export(valves, include_images=True, seed=7)
@@ -115,7 +111,7 @@ def test_a_store_that_cannot_put_archives_together_gets_them_from_the_worker_s_d
 
 def test_one_worker_alone_puts_it_together_as_well(valves: Dataset, bucket: Bucket, way: Way) -> None:
     stored = with_images(valves, 9)
-    Worker.sign_in("one")
+    sign_in("one")
     found = members(content(export(valves, include_images=True), bucket))
     assert {name.removeprefix("images/"): found[name] for name in found if name.startswith("images/")} == stored
     assert sum(asked.method == "PUT" and asked.path.endswith(".fragment") for asked in way.asked) > 4
