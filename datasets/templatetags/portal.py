@@ -54,12 +54,14 @@ def shell_quoted(value: object) -> str:
 
 
 @register.inclusion_tag("components/_pagination.html")
-def pagination(page: Page[Any], query: str = "") -> dict[str, Any]:
-    """Links to the pages around `page`; `query` holds the other parameters, encoded."""
+def pagination(page: Page[Any], query: str = "", place: str = "") -> dict[str, Any]:
+    """Links to the pages around `page`; `query` holds the other parameters, encoded. `place` is the id of what to show
+    at the top, where that is not the head of the page."""
     numbers = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
     return {
         "page": page,
         "prefix": f"?{query}&page=" if query else "?page=",
+        "suffix": f"#{place}" if place else "",
         "numbers": numbers,
         "ellipsis": page.paginator.ELLIPSIS,
     }

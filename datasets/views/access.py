@@ -14,9 +14,14 @@ from vi_portal.accounts.requests import SignedInRequest
 MAY_NOT_EDIT = "You may look at this dataset, but not change it. Ask an owner of the organization to allow it."
 
 
+def membership_in(request: SignedInRequest, dataset: Dataset) -> Membership:
+    """What the person who asks is where `dataset` belongs, and so what they may do with it."""
+    return Membership.objects.get(user=request.user, organization=dataset.organization_id)
+
+
 def may_edit(request: SignedInRequest, dataset: Dataset) -> bool:
     """Whether the person who asks may change `dataset`."""
-    return Membership.objects.get(user=request.user, organization=dataset.organization_id).may_edit
+    return membership_in(request, dataset).may_edit
 
 
 def dataset_to_see(request: SignedInRequest, pk: UUID) -> Dataset:

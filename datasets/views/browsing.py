@@ -17,7 +17,7 @@ from datasets import statistics
 from datasets.filters import AssetFilter
 from datasets.models import Asset, Dataset, DatasetType
 from datasets.templatetags.portal import ORGANIZATION_KEY
-from datasets.views.access import dataset_to_see, may_edit
+from datasets.views.access import dataset_to_see, may_edit, membership_in
 from datasets.views.sheet import latest_texts, pairs_of, sheet_of
 from datasets.views.tiles import tiles
 from vi_portal.accounts.models import Organization
@@ -71,6 +71,7 @@ def overview(request: SignedInRequest, pk: UUID) -> HttpResponse:
 def assets(request: SignedInRequest, pk: UUID) -> HttpResponse:
     """The assets that pass the filter, as a grid of tiles; to htmx, only what a filter changes."""
     dataset = dataset_to_see(request, pk)
+    membership = membership_in(request, dataset)
     chosen = AssetFilter.parse(request.GET)
     counts = statistics.counts_of([dataset])[dataset.pk]
     paginator = Paginator(chosen.apply(dataset.assets.order_by("pk")), PAGE_SIZE)
@@ -81,7 +82,8 @@ def assets(request: SignedInRequest, pk: UUID) -> HttpResponse:
     context = {
         "dataset": dataset,
         "tab": "assets",
-        "may_edit": may_edit(request, dataset),
+        "may_edit": membership.may_edit,
+        "may_export": membership.may_export,
         "counts": counts,
         "filter": chosen,
         "page": page,

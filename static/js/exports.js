@@ -90,6 +90,12 @@ document.addEventListener("exports:done", () => {
   document.querySelectorAll("dialog:modal").forEach((dialog) => dialog.close());
 });
 
+/* While it waits for the answer, the button is off and loses the focus: that goes to the first wrong field, or back. */
+document.addEventListener("htmx:afterRequest", ({ detail: { elt } }) => {
+  if (elt.id !== "export-form" || document.activeElement !== document.body) return;
+  elt.querySelector("[aria-invalid], #export-submit")?.focus();
+});
+
 /* “Include images” follows the format until somebody decides; some formats leave no choice. */
 const decided = new WeakMap();
 

@@ -25,8 +25,12 @@ function number(count) {
   return count.toLocaleString("en-US");
 }
 
-function megabytes(bytes) {
-  return (bytes / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+/* Two sizes in the same unit: kB as long as `whole` is less than a megabyte. */
+function sizes(part, whole) {
+  const [unit, size, digits] = whole < 1e6 ? ["kB", 1e3, 0] : ["MB", 1e6, 1];
+  const told = (bytes) =>
+    (bytes / size).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${told(part)} of ${told(whole)} ${unit}`;
 }
 
 /* One request with `files`. Its `outcomes` has one for each, unless it is `lost`: the reason why no other would arrive.
@@ -91,7 +95,7 @@ async function upload(form, files, outcomes = []) {
     const bytes = [...sent.values()].reduce((sum, each) => sum + each, 0);
     bar.value = bytes / (total || 1);
     part("count").textContent =
-      `${number(done)} of ${number(files.length)} files, ${megabytes(bytes)} of ${megabytes(total)} MB`;
+      `${number(done)} of ${number(files.length)} files, ${sizes(bytes, total)}`;
     if (done / files.length < announced + ANNOUNCED_EVERY) return;
     announced = done / files.length;
     part("status").textContent = `${number(done)} of ${number(files.length)} files sent.`;

@@ -146,6 +146,21 @@ def test_typing_is_not_disturbed_by_the_preview(page: Page, annotations_page: st
     expect(ratio).to_be_focused()
 
 
+def test_a_refused_export_brings_the_focus_to_what_is_wrong(page: Page, annotations_page: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(annotations_page)
+    page.get_by_role("main").get_by_role("link", name="Export", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("checkbox", name=re.compile("Test split ratio")).check()
+    ratio = dialog.get_by_role("textbox", name=re.compile("Share for validation"))
+    ratio.fill("a" * 60)
+    expect(dialog.get_by_role("alert")).to_contain_text("is not a ratio")
+    dialog.get_by_role("button", name="Export", exact=True).press("Enter")
+    expect(ratio).to_be_focused()
+    body = dialog.locator(".dialog-body")
+    assert body.evaluate("(element) => element.scrollWidth - element.clientWidth") == 0
+
+
 def test_the_checksum_is_copied_beside_the_download(page: Page, portal: Portal, annotations_page: str) -> None:
     finished = "job = jobs.make_finished(Dataset.objects.get(name='BCCD'))"
     job, sha256 = shell(portal, finished, "print(job.pk, hashlib.sha256(jobs.ARCHIVE).hexdigest())").split()

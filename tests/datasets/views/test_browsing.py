@@ -225,6 +225,13 @@ def test_the_filter_goes_along_to_the_export_and_to_other_pages(as_ana: Client, 
     assert '"?search=image"' in page  # removes the label
 
 
+def test_only_who_may_export_is_led_to_it(as_ana: Client, as_ben: Client, valves: Dataset) -> None:
+    cast.make_annotated(valves, 2)
+    url = reverse("assets", args=[valves.pk])
+    assert "Export all" in text_of(as_ana.get(url))
+    assert "Export all" not in text_of(as_ben.get(url))
+
+
 def test_pages_hold_48_assets_in_a_stable_order(as_ana: Client, valves: Dataset) -> None:
     cast.make_annotated(valves, 100)
     url = reverse("assets", args=[valves.pk])
@@ -239,6 +246,12 @@ def test_page_numbers_beyond_999_are_links_that_work() -> None:
     html = Template("{% load portal %}{% pagination page 'search=a' %}").render(Context({"page": page}))
     assert 'href="?search=a&amp;page=1201"' in html
     assert 'href="?search=a&amp;page=2084"' in html
+
+
+def test_pages_of_a_list_far_down_lead_to_the_list() -> None:
+    page = Paginator(range(100), 48).page(2)
+    html = Template("{% load portal %}{% pagination page '' 'list' %}").render(Context({"page": page}))
+    assert all(f'href="?page={number}#list"' in html for number in (1, 3))
 
 
 def test_a_live_search_brings_only_what_changes(as_ana: Client, valves: Dataset) -> None:
