@@ -88,7 +88,7 @@ def test_25_rows_a_page_and_links_to_the_others(as_ana: Client, valves: Dataset)
     assert shown(as_ana, valves).count("<tbody") == 25
     assert shown(as_ana, valves, page=2).count("<tbody") == 5
     assert shown(as_ana, valves, page="last").count("<tbody") == 25
-    assert 'href="?search=line&amp;page=2"' in shown(as_ana, valves, "annotations", search="line")
+    assert 'href="?search=line&amp;page=2#job-history-heading"' in shown(as_ana, valves, "annotations", search="line")
 
 
 def make_many(dataset: Dataset, user: User, count: int) -> None:
