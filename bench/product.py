@@ -36,7 +36,9 @@ def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
     job = ExportJob.objects.get(pk=job.pk)
     if job.state != State.FINISHED:
         raise RuntimeError(job.failure or f"The export is {job.state}.")
-    return {"assets": job.assets_written, "annotations": job.annotations_written, "size": job.size}
+    assert job.finished_at is not None
+    seconds = (job.finished_at - job.created_at).total_seconds()
+    return {"assets": job.assets_written, "annotations": job.annotations_written, "size": job.size, "seconds": seconds}
 
 
 def shared_job(dataset: Dataset, spec: ExportSpec, *, workers: int) -> Outcome:

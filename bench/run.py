@@ -170,6 +170,7 @@ def _figures(group: Group) -> dict[str, Any]:
 
 def _row(variant: Variant, base: Variant) -> dict[str, Any]:
     row: dict[str, Any] = {"name": variant.name, **variant.costs[0].outcome}
+    row["seconds_measured"] = [cost.outcome.get("seconds") for cost in variant.costs]
     row["peak"] = max(cost.peak for cost in variant.costs)
     for what in ("cpu", "wall"):
         ours, theirs = ([getattr(cost, what) for cost in one.costs] for one in (variant, base))

@@ -36,12 +36,15 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _sharing(rows: list[dict[str, Any]]) -> str:
-    """What the second worker brings to one export, and what it brings where each has one: all that it can here."""
-    walls = {row["name"]: row["wall_measured"] for row in rows}
+    """What the second worker brings to one export, and what it brings where each has one: all that it can here.
+
+    From the request to the end; that workers must be there first is no matter of the export.
+    """
+    took = {row["name"]: row["seconds_measured"] for row in rows}
     text = ""
-    for name in (name.removesuffix(TWO_WORKERS) for name in walls if name.endswith(TWO_WORKERS)):
-        shared = _times(walls[name], walls[name + TWO_WORKERS])
-        apart = 2 * _times(walls[name], walls[name + TWO_EXPORTS])
+    for name in (name.removesuffix(TWO_WORKERS) for name in took if name.endswith(TWO_WORKERS)):
+        shared = _times(took[name], took[name + TWO_WORKERS])
+        apart = 2 * _times(took[name], took[name + TWO_EXPORTS])
         text += f"{name}: two workers are {shared:.2f} times as fast as one; each with an export, {apart:.2f} times.\n"
     return text
 

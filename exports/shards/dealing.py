@@ -13,6 +13,8 @@ from exports.runs import RunPlan
 BYTES_A_SHARD = 512 * 1024 * 1024
 #: What is left is dealt into at least so many, where runs are short enough.
 _SHARDS_LEFT = 4
+#: As long as there are twice as many, shards may be larger than asked for, up to so many times.
+_MOST_TIMES = 4
 
 
 def is_large(plan: Plan) -> bool:
@@ -21,8 +23,9 @@ def is_large(plan: Plan) -> bool:
 
 
 def deal(plan: Plan) -> list[list[RunPlan]]:
-    """The runs in the order of the archive, in groups of about EXPORT_SHARD_RECORDS records, smaller towards the end,
-    so that no worker is at a large one when the others have finished.
+    """The runs in the order of the archive, in groups of about EXPORT_SHARD_RECORDS records: of up to _MOST_TIMES as
+    many while much is left, because each costs something of its own, and of fewer towards the end, so that no worker is
+    at a large one when the others have finished.
 
     No group has more than BYTES_A_SHARD of images, unless a single run has. Images beside the records are groups of
     their own: on one disk, the holder writes them, for nobody does it quicker.
@@ -44,5 +47,6 @@ def deal(plan: Plan) -> list[list[RunPlan]]:
 
 def _is_too_much(group: list[RunPlan], left: int) -> bool:
     """Whether `group` is more than a shard's worth, `left` records being left for it and those that follow."""
-    records, image_bytes = sum(map(len, group)), sum(run.image_bytes for run in group)
-    return records > min(settings.EXPORT_SHARD_RECORDS, left // _SHARDS_LEFT) or image_bytes > BYTES_A_SHARD
+    asked = settings.EXPORT_SHARD_RECORDS
+    limit = min(max(asked, left // (2 * _SHARDS_LEFT)), _MOST_TIMES * asked, left // _SHARDS_LEFT)
+    return sum(map(len, group)) > limit or sum(run.image_bytes for run in group) > BYTES_A_SHARD

@@ -28,15 +28,19 @@ pytestmark = [
 ]
 
 
-def test_the_last_shards_are_the_smallest(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("records", "largest"), [(102, 20), (300, 36), (1_000, 80)])
+def test_the_first_shards_are_the_largest_and_the_last_the_smallest(
+    records: int, largest: int, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.EXPORT_SHARD_RECORDS = 20
     monkeypatch.setattr(dealing, "_SHARDS_LEFT", 4)
-    planned = runs.even(0, 102, records_a_run=2)
-    dealt = dealing.deal(Plan(102, [], planned, 0, Options(False, False, ())))
+    monkeypatch.setattr(dealing, "_MOST_TIMES", 4)
+    planned = runs.even(0, records, records_a_run=2)
+    dealt = dealing.deal(Plan(records, [], planned, 0, Options(False, False, ())))
     assert [run for group in dealt for run in group] == planned
     sizes = [sum(map(len, group)) for group in dealt]
     assert sizes == sorted(sizes, reverse=True)
-    assert (sizes[0], sizes[-1]) == (20, 2)
+    assert (sizes[0], sizes[-1]) == (largest, 2)
 
 
 @pytest.mark.parametrize(("alive", "bells"), [(["test"], 0), (["test", "other"], 1), (["other"], 1), ([], 0)], ids=str)
