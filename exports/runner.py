@@ -6,7 +6,6 @@ Whatever goes wrong becomes the sentence in the job's row, and no file is left b
 from __future__ import annotations
 
 import logging
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -53,26 +52,11 @@ def do(job: ExportJob, progress: Progress | None = None) -> None:
     progress = progress or Progress()
 
     def work(job: ExportJob) -> None:
-        with _files_aside(job) as (aside, spool), Lease(job, progress) as lease:
+        assert job.lease_token is not None
+        with storage.files_aside(job.pk, job.lease_token) as (aside, spool), Lease(job, progress) as lease:
             _export(job, aside, spool, Watch(lease, progress))
 
     attempt(job, work=work, expected=ExportFailed, reason=sentence)
-
-
-@contextmanager
-def _files_aside(job: ExportJob) -> Iterator[tuple[Path, Path]]:
-    """The file that is written aside and the spool folder.
-
-    Both are gone before the row is told how it ended: on a full disk it needs the room they took.
-    """
-    assert job.lease_token is not None
-    aside = storage.part_path(job.pk, job.lease_token)
-    spool = storage.spool_path(job.pk, job.lease_token)
-    try:
-        yield aside, spool
-    finally:
-        aside.unlink(missing_ok=True)
-        shutil.rmtree(spool, ignore_errors=True)
 
 
 def _export(job: ExportJob, aside: Path, spool: Path, watch: Watch) -> None:

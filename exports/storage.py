@@ -7,8 +7,10 @@ believe they hold one job never touch each other's files.
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -55,6 +57,20 @@ def spool_path(job_id: uuid.UUID, token: uuid.UUID) -> Path:
     folder = Path(settings.SPOOL_DIR) / job_files.name(job_id, token, "spool")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def files_aside(job_id: uuid.UUID, token: uuid.UUID) -> Iterator[tuple[Path, Path]]:
+    """Where one attempt at a job writes aside, and its spool folder, which is made.
+
+    Both are gone when the block ends, before the row is told how: on a full disk it needs the room they took.
+    """
+    aside, spool = part_path(job_id, token), spool_path(job_id, token)
+    try:
+        yield aside, spool
+    finally:
+        aside.unlink(missing_ok=True)
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 def publish(part: Path, *, sent: Callable[[int], None] = lambda size: None) -> str:

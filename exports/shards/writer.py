@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 from django.conf import settings
 
@@ -62,7 +59,8 @@ def do(shard: ExportShard) -> None:
 
 def write_fragment(shard: ExportShard, source: Source, options: Options, watch: Watch) -> None:
     """Write the runs of `shard` into a fragment, and finish the shard with it."""
-    with _files_aside(shard) as (aside, spool), Receipt(spool) as receipt:
+    assert shard.lease_token is not None
+    with storage.files_aside(shard.pk, shard.lease_token) as (aside, spool), Receipt(spool) as receipt:
         plan = packing.plan_of(shard, options)
         writer = FragmentWriter(aside, headed=storage.joining_store() is not None)
         try:
@@ -85,15 +83,3 @@ def discard(key: str) -> None:
     """Delete the fragment under `key`, which nobody wants any more."""
     with suppress(StoreFailed):  # then the sweep removes it
         storage.delete(key)
-
-
-@contextmanager
-def _files_aside(shard: ExportShard) -> Iterator[tuple[Path, Path]]:
-    assert shard.lease_token is not None
-    aside = storage.part_path(shard.pk, shard.lease_token)
-    spool = storage.spool_path(shard.pk, shard.lease_token)
-    try:
-        yield aside, spool
-    finally:
-        aside.unlink(missing_ok=True)
-        shutil.rmtree(spool, ignore_errors=True)
