@@ -21,7 +21,7 @@ except ImproperlyConfigured as error:
     sys.exit(str(error))
 
 
-class MaskingLogger(Logger):  # type: ignore[misc]
+class MaskingLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """Writes the lines of an access log, where one is asked for, without keys and signatures."""
 
     def atoms(self, *request: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _remove_folders(dataset: Dataset) -> None:
     for folder in _folders(dataset):
         try:
             Path(default_storage.path(folder)).rmdir()
-        except (OSError, NotImplementedError):
+        except (OSError, NotImplementedError):  # not empty, or already gone; a store has no folders
             continue
 
 

@@ -43,7 +43,7 @@ def make_dataset(
     organization: Organization | None = None,
     *,
     name: str = "Valves",
-    type: str = "phrase-grounding",  # noqa: A002
+    type: str = "phrase-grounding",  # noqa: A002 - the name of the column
 ) -> Dataset:
     organization = organization or Organization.objects.first() or make_organization()
     return Dataset.objects.create(organization=organization, name=name, type=type)

@@ -50,7 +50,7 @@ def own_content_types() -> None:
 @pytest.fixture(autouse=True)
 def own_folders(settings: pytest.FixtureRequest, tmp_path: Path) -> None:
     """No test sees another's files."""
-    settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
+    settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]  # settings take any name
     settings.ARCHIVE_DIR = tmp_path / "exports"  # type: ignore[attr-defined]
     settings.SPOOL_DIR = tmp_path / "spool"  # type: ignore[attr-defined]
     settings.UPLOAD_DIR = tmp_path / "uploads"  # type: ignore[attr-defined]

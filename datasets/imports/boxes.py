@@ -48,7 +48,7 @@ def _is_one_box(value: list[Json]) -> bool:
 
 def _box(value: list[Json]) -> Box:
     if len(value) == 4 and all(isinstance(item, list) and len(item) == 2 for item in value):
-        points = [(_number(x), _number(y)) for x, y in value]  # type: ignore[misc, has-type]
+        points = [(_number(x), _number(y)) for x, y in value]  # type: ignore[misc, has-type]  # pairs, by the check above
         xs, ys = zip(*points, strict=True)
         return (min(xs), min(ys), max(xs), max(ys))
     if len(value) != 4:

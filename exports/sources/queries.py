@@ -25,7 +25,8 @@ def in_chunks(ids: array[int]) -> Iterator[list[int]]:
 def asset_rows(assets: Sequence[int], columns: Sequence[str]) -> list[tuple[Any, ...]]:
     """The `columns` (of texts and numbers) of `assets` (row ids), by row id."""
     listed, marks = ", ".join(columns), ", ".join(["%s"] * len(assets))
-    return list(streamed(f"SELECT {listed} FROM {Asset._meta.db_table} WHERE id IN ({marks}) ORDER BY id", assets))  # noqa: S608
+    statement = f"SELECT {listed} FROM {Asset._meta.db_table} WHERE id IN ({marks}) ORDER BY id"  # noqa: S608 - names of ours
+    return list(streamed(statement, assets))
 
 
 def streamed(statement: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -37,7 +38,7 @@ def streamed(statement: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, .
     cursor.execute(statement, parameters)
     with snapshot.wrap_database_errors:
         # Not `yield from`: who stops early may do so after the connection was closed, when no cursor can be any more.
-        for row in cursor.cursor:  # noqa: UP028
+        for row in cursor.cursor:  # noqa: UP028 - see above
             yield row
 
 

@@ -160,7 +160,7 @@ def test_a_crash_is_a_message_and_a_line_with_the_request_id(
     assert "log" in message(response)
     assert response["X-Request-Id"] == "abc-1"
     [line] = [record for record in caplog.records if record.exc_info]
-    assert line.request_id == "abc-1"  # type: ignore[attr-defined]
+    assert line.request_id == "abc-1"  # type: ignore[attr-defined]  # the log adds it
     assert text not in caplog.text
 
 
