@@ -16,7 +16,7 @@ from django.db import connections
 
 from bench.floor import scratch
 from bench.measure import Outcome
-from datasets.models import Dataset
+from datasets.models import Dataset, LabelVocabulary
 from exports import planning, runner
 from exports.archive import ArchiveWriter
 from exports.dispatch import request_export
@@ -39,6 +39,18 @@ def whole_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
     assert job.finished_at is not None
     seconds = (job.finished_at - job.created_at).total_seconds()
     return {"assets": job.assets_written, "annotations": job.annotations_written, "size": job.size, "seconds": seconds}
+
+
+def first_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
+    """The same where the dataset was just changed: nobody knows its labels."""
+    LabelVocabulary.objects.filter(dataset=dataset).delete()
+    return whole_job(dataset, spec)
+
+
+def find_labels(dataset: Dataset) -> None:
+    """Let all exports find the labels of `dataset` known, until it is changed."""
+    with Source.open(dataset, ExportSpec(format="ViTfrecord")) as source:
+        source.labels()
 
 
 def shared_job(dataset: Dataset, spec: ExportSpec, *, workers: int) -> Outcome:

@@ -117,6 +117,7 @@ def _rows() -> list[Variant]:
         Variant("TFRecord", partial(product.whole_job, spec=_VITFRECORD()), warm=True),
         Variant(f"TFRecord{TWO_WORKERS}", partial(product.shared_job, spec=_VITFRECORD(), workers=2), warm=True),
         Variant(f"TFRecord{TWO_EXPORTS}", partial(product.two_jobs, spec=_VITFRECORD()), warm=True),
+        Variant("TFRecord, labels not yet known", partial(product.first_job, spec=_VITFRECORD()), warm=True),
         Variant("TFRecord, loading TensorFlow first", partial(product.whole_job, spec=_VITFRECORD()), once=True),
         Variant("a fork that does nothing", floor.nothing, once=True),
     ]
@@ -194,7 +195,7 @@ def _apart(work: Callable[[], Any]) -> None:
 
 def _make(group: Group) -> None:
     images = generate.make_images(group.images) if group.images else None
-    generate.make_dataset(group.name, kind=group.kind, assets=group.assets, images=images)
+    product.find_labels(generate.make_dataset(group.name, kind=group.kind, assets=group.assets, images=images))
 
 
 def _tidy_up() -> None:

@@ -152,9 +152,8 @@ class ExportJob(Job):
 class ExportShard(Job):
     """A share of an export that any worker can write, while the worker that holds the export assembles what comes.
 
-    `runs` are the runs it consists of, `ids` the row ids of their assets; the first shard of an export also has the
-    labels of all, `vocabulary`. `revision` and `snapshot` tell how the holder sees the dataset, and `export_token` is
-    its lease. `fragment` is the key of what was written.
+    `runs` are the runs it consists of, `ids` the row ids of their assets. `revision` and `snapshot` tell how the holder
+    sees the dataset, and `export_token` is its lease. `fragment` is the key of what was written.
     """
 
     task_name = "exports.run_shard"
@@ -167,7 +166,6 @@ class ExportShard(Job):
     number = models.PositiveIntegerField()
     runs = models.JSONField()
     ids = models.BinaryField()
-    vocabulary = models.BinaryField(default=bytes)
     revision = models.PositiveBigIntegerField()
     snapshot = models.CharField(max_length=100, blank=True)
     holder_only = models.BooleanField(default=False)

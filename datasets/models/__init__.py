@@ -17,6 +17,7 @@ from datasets.models.dataset import (
 )
 from datasets.models.imports import ImportFile, ImportJob, ImportSession, Policy
 from datasets.models.ingestion import Code, IngestionSession, IngestionSlot, SlotState
+from datasets.models.label_vocabulary import LabelVocabulary
 from datasets.models.uids import new_uid
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "IngestionSession",
     "IngestionSlot",
     "IsJson",
+    "LabelVocabulary",
     "NewAnnotation",
     "NewAsset",
     "Policy",

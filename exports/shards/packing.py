@@ -10,8 +10,6 @@ import zlib
 from array import array
 from typing import Any
 
-import msgspec
-
 from exports.media import IMAGE_UNIT
 from exports.models import ExportJob, ExportShard
 from exports.planning import Plan
@@ -24,7 +22,6 @@ from exports.splits import Part
 def rows(job: ExportJob, plan: Plan, groups: list[list[RunPlan]], snapshot: Snapshot) -> list[ExportShard]:
     """A row, not yet saved, for each of `groups`, to be written by who sees `snapshot`."""
     assert job.lease_token is not None
-    vocabulary = zlib.compress(msgspec.json.encode(plan.options.labels))
     keys = sorted(uuid.uuid4() for _ in groups)  # those of one moment are taken in the order of their keys
     return [
         ExportShard(
@@ -35,7 +32,6 @@ def rows(job: ExportJob, plan: Plan, groups: list[list[RunPlan]], snapshot: Snap
             number=number,
             runs=[_packed(run, plan) for run in group],
             ids=zlib.compress(b"".join(_ids(run, plan).tobytes() for run in group), level=1),
-            vocabulary=vocabulary if number == 0 else b"",
             revision=snapshot.revision,
             snapshot=snapshot.identifier,
         )
@@ -56,12 +52,6 @@ def _ids(run: RunPlan, plan: Plan) -> array[int]:
 def snapshot_of(shard: ExportShard) -> Snapshot:
     """How the holder of the export sees the dataset."""
     return Snapshot(shard.revision, shard.snapshot)
-
-
-def vocabulary_of(shard: ExportShard) -> tuple[str, ...]:
-    """Every label of the export, which its first shard carries."""
-    packed = ExportShard.objects.values_list("vocabulary", flat=True).get(export=shard.export_id, number=0)
-    return msgspec.json.decode(zlib.decompress(packed), type=tuple[str, ...])
 
 
 def plan_of(shard: ExportShard, options: Options) -> Plan:

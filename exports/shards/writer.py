@@ -11,7 +11,7 @@ from django.conf import settings
 from exports import storage
 from exports.fragments import FragmentWriter
 from exports.models import ExportShard
-from exports.planning import ExportFailed
+from exports.planning import ExportFailed, options_of
 from exports.reasons import sentence
 from exports.receipt import Receipt
 from exports.records import Options
@@ -40,10 +40,9 @@ def do(shard: ExportShard) -> None:
     def work(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
         try:
-            with Source.open(shard.dataset, spec, snapshot=packing.snapshot_of(shard)) as source:
-                options = Options(spec.normalized, spec.include_images, packing.vocabulary_of(shard))
-                with Lease(shard, progress) as lease:
-                    write_fragment(shard, source, options, Watch(lease, progress))
+            snapshot = packing.snapshot_of(shard)
+            with Source.open(shard.dataset, spec, snapshot=snapshot) as source, Lease(shard, progress) as lease:
+                write_fragment(shard, source, options_of(source), Watch(lease, progress))
         except SnapshotGone:
             log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
             shard.leave_to_the_holder()

@@ -58,5 +58,7 @@ class Source:
         return RecordReader(self.dataset, self.spec)
 
     def labels(self) -> tuple[str, ...]:
-        """Every label of the dataset, sorted, filter or not: a label keeps its number in every export."""
-        return vocabulary.labels_of(self.dataset)
+        """Every label of the dataset, sorted, filter or not: a label keeps its number in every export. None where the
+        format gives them no numbers.
+        """
+        return vocabulary.labels_of(self.dataset, self.revision) if self.spec.encoding.numbers else ()

@@ -1,4 +1,6 @@
-"""The label vocabulary of a dataset, found some assets at a time: the texts of all would not fit in memory."""
+"""The label vocabulary of a dataset: looked up where it is known, or else found in what the annotations say, some
+assets at a time, for the texts of all would not fit in memory.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,23 @@ from typing import Any
 from django.db.models import Aggregate, TextField
 
 from datasets import contents
-from datasets.models import Annotation, Asset, Dataset
+from datasets.models import Annotation, Asset, Dataset, LabelVocabulary
 
 _ASSETS_A_TALLY = 1000
 
 
-def labels_of(dataset: Dataset) -> tuple[str, ...]:
-    """Every label of `dataset`, sorted."""
+def labels_of(dataset: Dataset, revision: int) -> tuple[str, ...]:
+    """Every label of `dataset`, sorted. `revision` is that of the moment that is seen; who asks next for the same finds
+    them known.
+    """
+    labels = LabelVocabulary.known(dataset, revision)
+    if labels is None:
+        labels = _found(dataset)
+        LabelVocabulary.keep(dataset, revision, labels)
+    return labels
+
+
+def _found(dataset: Dataset) -> tuple[str, ...]:
     found: set[str] = set()
     for texts in _labels_texts(dataset):
         found.update(*contents.parse_many_labels(texts.split("\n")))

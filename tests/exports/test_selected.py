@@ -8,14 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from datasets.contents import PhraseGrounding
-from datasets.filters import AssetFilter
 from datasets.models import Annotation, Dataset
 from exports import runner
 from exports.dispatch import repeat_export, request_export
 from exports.formats import vi_jsonl
 from exports.models import ExportJob
-from exports.sources import Source, queries, vocabulary
+from exports.sources import queries
 from exports.spec import ExportSpec, SpecError
 from tests import cast
 from tests.exports.reading import export, leftovers, lines, members, receipt
@@ -133,23 +131,3 @@ def test_an_export_is_of_one_moment(valves: Dataset, monkeypatch: pytest.MonkeyP
     records = lines(job)
     assert [record["filename"] for record in records] == [f"image_000{n}.jpg" for n in range(5)]
     assert "edited" not in str(records)
-
-
-@pytest.mark.parametrize("at_a_time", [1, 2, 3, 4, 100])
-def test_labels_are_numbered_over_the_whole_dataset(
-    valves: Dataset, monkeypatch: pytest.MonkeyPatch, at_a_time: int
-) -> None:
-    other = cast.make_dataset(valves.organization, name="Others")
-    for n, words in enumerate(["zebra", "", "apple, pie", "ünï 赤い", "apple, pie", 'quo"te\\', "Zed"]):
-        asset = cast.make_asset(valves, f"{n}.jpg")
-        cast.make_asset(valves, f"{n}-unannotated.jpg")
-        if words:
-            cast.make_annotation(asset, cast.grounding(f"A {words} here", words))
-            cast.make_annotation(asset, PhraseGrounding("Nothing to see", []))
-            cast.make_annotation(cast.make_asset(other, f"{n}.jpg"), cast.grounding("another", "another"))
-    monkeypatch.setattr(vocabulary, "_ASSETS_A_TALLY", at_a_time)
-    spec = ExportSpec(format="ViTfrecord", filter=AssetFilter(search="0.jpg"))
-    with Source.open(valves, spec) as source:
-        assert source.labels() == ("Zed", "apple, pie", 'quo"te\\', "zebra", "ünï 赤い")
-    with Source.open(cast.make_dataset(valves.organization, name="Empty"), spec) as source:
-        assert source.labels() == ()
