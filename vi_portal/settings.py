@@ -201,7 +201,8 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
             "Vi Portal cannot start: DATABASE_URL must name a file (sqlite:////folder/portal.sqlite3), "
             "because web and worker are separate programs."
         )
-    _PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
+    # Pages of a new file are four times as large as usual: what an export reads stands together, in fewer of them.
+    _PRAGMAS = "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
     DATABASE["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": _PRAGMAS}
     # A deferred transaction takes no write lock; in WAL its first read fixes what it sees.
     SNAPSHOT = DATABASE | {"OPTIONS": {"transaction_mode": "DEFERRED", "timeout": 20, "init_command": _PRAGMAS}}
