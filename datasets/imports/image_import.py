@@ -11,6 +11,7 @@ from typing import IO, TypeAlias
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from datasets import images, names
 from datasets.decoding import ImageRefused
@@ -18,13 +19,12 @@ from datasets.imports.account import Journal, Outcome
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.batches import batches
 from datasets.imports.files import LEADS_OUT, FoundFile
-from datasets.models import Asset, Dataset, ImageFacts, NewAsset, new_uid
+from datasets.models import IMAGE_COLUMNS, Asset, Dataset, ImageFacts, NewAsset, new_uid
 from vi_portal.jobs.progress import Progress
 
 Known: TypeAlias = Asset | NewAsset
 
 _BATCH = 200
-_IMAGE_COLUMNS = ("file", "size", "sha256", "crc32", "mime_type", "exif_orientation", "flaw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ class ImageImport:
                 f"The image is {facts.width} x {facts.height} px, but the annotations of “{name}” were made for "
                 f"{waiting.width} x {waiting.height} px. Import the image they were made on."
             )
-        for column in _IMAGE_COLUMNS:
-            setattr(waiting, column, getattr(facts, column))
+        waiting.take_image(facts)
+        waiting.updated_at = timezone.now()
         return _Step(file, waiting, "updated", facts)
 
     def _is_called(self, asset: Known, name: str) -> bool:
@@ -148,7 +148,7 @@ class ImageImport:
             if new:
                 rows += self._dataset.add_assets(new)
             if updated:
-                Asset.objects.bulk_update(updated, _IMAGE_COLUMNS)
+                Asset.objects.bulk_update(updated, [*IMAGE_COLUMNS, "updated_at"])
                 self._dataset.touch()
         return {row.uid: row for row in rows}
 
