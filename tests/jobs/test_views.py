@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets.models import Dataset
+from exports.models import ExportShard
 from tests.exports.jobs import make_failed, make_job, make_running
 from vi_portal.accounts.models import User
-from vi_portal.jobs.models import Worker
+from vi_portal.jobs.models import State, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +84,17 @@ def test_failures_tell_their_reason_and_what_to_look_for(as_staff: Client, valve
     assert "The disk is &lt;full&gt;." in page
     assert f"<code>{failed.pk}</code>" in page
     assert "Cancelled by Ana" not in page
+
+
+def test_a_failed_shard_is_looked_for_by_its_export(as_staff: Client, valves: Dataset) -> None:
+    export = make_running(valves)
+    facts = {"export_token": uuid.uuid4(), "number": 0, "runs": [], "ids": b"", "revision": 0}
+    ended = {"state": State.FAILED, "finished_at": timezone.now(), "failure": "The disk is full."}
+    shard = ExportShard.objects.create(export=export, dataset=valves, **facts, **ended)
+    page = shown(as_staff)
+    assert "The disk is full." in page
+    assert f"<code>{export.pk}</code>" in page, "its lines in the log have the id of the export"
+    assert str(shard.pk) not in page
 
 
 def test_it_asks_for_itself_again_sooner_while_something_goes_on(as_staff: Client, valves: Dataset) -> None:
