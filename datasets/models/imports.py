@@ -136,10 +136,11 @@ class ImportJob(Job):
 
     @classmethod
     def discard_leftovers(cls) -> None:
-        """Remove files that were read or abandoned, close abandoned uploads, and what deleted datasets left."""
+        """Remove files that were read or abandoned, and what deleted datasets left; close and forget uploads."""
         from datasets import removal
 
         IngestionSession.settle_abandoned()
+        IngestionSession.forget_old()
         removal.purge_deleted()
         _discard_read_files()
         _forget_abandoned()

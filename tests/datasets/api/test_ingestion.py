@@ -18,7 +18,7 @@ from PIL import Image
 
 from datasets import removal
 from datasets.contents import PhraseGrounding, parse
-from datasets.models import Code, Dataset, IngestionSession, IngestionSlot
+from datasets.models import Code, Dataset, ImportJob, IngestionSession, IngestionSlot
 from datasets.uploads import ingestion
 from datasets.uploads.bodies import BodyRefused, signed
 from tests import cast
@@ -159,6 +159,24 @@ def test_a_session_nobody_comes_back_for_ends_by_itself(ana: User, valves: Datas
     assert told["conditions"][0]["status"] == "Reached"
     assert told["events"][0]["files"] == {"a.jpg": "ETIMEOUT", "b.jpg": "ETIMEOUT"}
     assert put(session["status"]["assets"][0], b"1").status_code == 409
+
+
+def test_a_session_is_forgotten_with_the_archives_of_its_time_and_its_images_stay(
+    ana: User, valves: Dataset, settings: Any
+) -> None:
+    client, content = client_of(ana), cast.jpeg()
+    sessions = [opened(client, valves, (name, content)) for name in ("new.jpg", "old.jpg", "open.jpg")]
+    for session in sessions[:2]:
+        put(session["status"]["assets"][0], content)
+        state(client, valves, session)
+    rows = {slot.filename: slot.session_id for slot in IngestionSlot.objects.all()}
+    long_ago = Now() - timedelta(days=settings.EXPORT_RETENTION_DAYS, seconds=1)
+    IngestionSession.objects.filter(pk=rows["old.jpg"]).update(finished_at=long_ago)
+    IngestionSession.objects.filter(pk=rows["open.jpg"]).update(created_at=long_ago)
+    ImportJob.discard_leftovers()
+    addresses = [path(valves, f"{SESSIONS}/{each['assetIngestionSessionId']}") for each in sessions]
+    assert [client.get(address).status_code for address in addresses] == [200, 404, 200]
+    assert [asset.filename for asset in valves.assets.all()] == ["new.jpg", "old.jpg"]
 
 
 def test_a_cancelled_session_keeps_what_it_has_and_takes_no_more(ana: User, valves: Dataset) -> None:
