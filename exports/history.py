@@ -58,10 +58,6 @@ class History:
         return f"{1000 * PACES[self.pace]:.0f}ms"
 
     @property
-    def pages(self) -> Iterable[str | int]:
-        return self.page.paginator.get_elided_page_range(self.page.number)
-
-    @property
     def news(self) -> str:
         """What a screen reader is told; it changes only when the status of a job does."""
         active = sum(row.job.is_active for row in self.rows)

@@ -17,8 +17,6 @@ from datasets.models import Asset, Code, Dataset, ImageFacts, NewAsset, new_uid
 
 Outcome: TypeAlias = Literal["created", "replaced", "already_there"]
 
-MAX_FILENAME = 1024
-
 _TYPES = {
     ".avif": "image/avif",
     ".bmp": "image/bmp",
