@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
-from exports.answers import changed, history_context, piece_or_page, unless_unchanged
+from exports.answers import MAY_NOT_EXPORT, changed, history_context, piece_or_page, unless_unchanged
 from exports.dispatch import repeat_export, request_export
 from exports.export_rows import may_alter
 from exports.forms import ExportForm, formats_for
@@ -29,7 +29,6 @@ from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import Refused
 
-MAY_NOT_EXPORT = "You may look at this dataset, but not export it. Ask an owner of the organization to allow it."
 MAY_NOT_ALTER = "Only {owner} or an editor of the organization may do this."
 
 
