@@ -97,6 +97,23 @@ def test_a_failed_shard_is_looked_for_by_its_export(as_staff: Client, valves: Da
     assert str(shard.pk) not in page
 
 
+def test_times_are_told_with_their_day_and_their_zone(as_staff: Client, valves: Dataset, ana: User) -> None:
+    now = timezone.now()
+    Worker.sign_in("w1")
+    Worker.sign_in("w2")
+    Worker.objects.filter(pk="w2").update(seen_at=now - timedelta(minutes=5))
+    make_running(valves, ana, worker="w1")
+    make_job(valves, ana)
+    make_failed(valves, ana)
+    page = shown(as_staff)
+    times = re.findall(r"<time (.*?)>(.*?)</time>", page)
+    assert len(times) == 6, "two workers since when, one silent, one job started, one requested, one ended"
+    for attributes, told in times:
+        assert re.search(r'title="\d+ [A-Z]\w+ \d{4}, \d\d:\d\d:\d\d UTC"', attributes)
+        assert re.fullmatch(r"\d+ [A-Z][a-z]{2}, \d\d:\d\d", told)
+    assert not re.search(r"\d\d:\d\d", re.sub(r"<time .*?</time>", "", page))
+
+
 def test_it_asks_for_itself_again_sooner_while_something_goes_on(as_staff: Client, valves: Dataset) -> None:
     piece = shown(as_staff, HX_Request="true")
     assert "<html" not in piece
