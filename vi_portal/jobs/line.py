@@ -138,7 +138,9 @@ class Line:
 
 def line(*, announced: bool = False) -> Line:
     """The line as the database has it; with `announced`, only of jobs that a worker may take now. At most 3 queries."""
-    workers = dict(Worker.alive().values_list("name", "slots"))
+    alive = list(Worker.alive().values_list("name", "slots", Now()))
+    workers = {name: slots for name, slots, _ in alive}
+    now = alive[0][2] if alive else timezone.now()  # as the rows have it: clocks of machines differ
     running, waiting = [], []
     for row in _rows(announced=announced):
         entry = _entry(row)
@@ -150,7 +152,7 @@ def line(*, announced: bool = False) -> Line:
     turns = {(entry.large, entry.person) for entry in waiting if not entry.is_piece}
     # Where one person's jobs of one size are all that waits, the oldest is next in any case.
     served = _served() if len(turns) > 1 else {False: {}, True: {}}
-    return Line(sum(workers.values()), waiting, running, served)
+    return Line(sum(workers.values()), waiting, running, served, now)
 
 
 def _rows(*, announced: bool) -> Iterable[dict[str, Any]]:
