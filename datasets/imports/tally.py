@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from datasets.imports.account import Summary
 from datasets.models import ImportJob
-from vi_portal.jobs.models import settle
+from vi_portal.jobs.attempts import settle
 
 #: The row is written at most this often.
 _TOLD_EVERY_SECONDS = 1.0

@@ -28,6 +28,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.frame.portal import TO_START, environment, make_large, processes, wait_until
 from vi_portal.jobs.models import State, Worker
+from vi_portal.jobs.sweep import requeue_lost
 from vi_portal.supervisor import release_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
@@ -272,7 +273,7 @@ def test_only_the_jobs_of_the_worker_that_is_gone_are_given_back() -> None:
         ExportJob.start(job.pk, worker=name)
 
     release_jobs("gone", attempt_counts=True)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
 
     assert {job.worker: job.state for job in ExportJob.objects.all()} == {"gone": "queued", "alive": "running"}
     assert [worker.name for worker in Worker.objects.all()] == ["alive"]

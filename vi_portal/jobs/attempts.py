@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils.text import capfirst
 
 from vi_portal.jobs.lease import LeaseLost
-from vi_portal.jobs.models import DISK_FULL, REFUSED, STORE_FAILED, UNEXPECTED, Job, Refused, settle
+from vi_portal.jobs.models import DISK_FULL, REFUSED, STORE_FAILED, UNEXPECTED, Job, Refused
 from vi_portal.log_context import working_on
 from vi_portal.s3.failures import StoreFailed
 
@@ -59,6 +59,16 @@ def attempt(
                 settle(partial(job.put_back, error.what))
         except Exception as error:
             _fail(job, error, reason(error), foreseen=isinstance(error, expected))
+
+
+def settle(verb: Callable[[], None]) -> None:
+    """Do `verb`, the last word on a job that did not go well, where it still can be said."""
+    try:
+        verb()
+    except Refused:
+        log.info("The job was moved by somebody else meanwhile.")
+    except OperationalError:
+        log.exception("The row could not be updated; the sweep will see to it.")
 
 
 def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:

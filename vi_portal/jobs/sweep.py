@@ -8,15 +8,20 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connections
+from django.db.models import Q
+from django.db.models.functions import Now
 
-from vi_portal.jobs.models import Worker, kinds
+from vi_portal.jobs.models import LOST_WORKER, Job, State, Worker, kinds
 from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
+#: How many waiting jobs are rung for again at once.
+_HEAD_OF_LINE = 4
 #: Held during a round, and by whoever forks: the new process must not inherit a round half done, nor an open
 #: connection, which SQLite forbids.
 _ROUND = threading.Lock()
@@ -27,13 +32,41 @@ def sweep() -> None:
     """One round over every kind of job."""
     Worker.forget_long_gone()
     for kind in kinds():
-        kind.requeue_lost()
-        kind.ring_again()
+        requeue_lost(kind)
+        ring_again(kind)
     for kind in kinds():
         try:
             kind.discard_leftovers()
         except StoreFailed as error:
             log.warning("Leftovers stay for now: %s", error)
+
+
+def requeue_lost(kind: type[Job]) -> None:
+    """Queue again what lost its worker; fail what lost too many."""
+    lost = Q(state=State.RUNNING, lease_expires_at__lt=Now())
+    spent = lost & Q(attempts__gte=settings.JOB_MAX_ATTEMPTS)
+    told = f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why."
+    failed = kind.fail_all(spent, told, cause=LOST_WORKER)
+    requeued = kind._default_manager.filter(lost).update(
+        state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None
+    )
+    if failed or requeued:
+        log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)
+
+
+def ring_again(kind: type[Job]) -> None:
+    """Ring for the head of the line where no worker answered within the grace time.
+
+    Only for the head: jobs behind it wait their turn, and a bell for each of them would fill the broker.
+    """
+    grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
+    unheard = Q(rung_at=None) | Q(rung_at__lt=grace)
+    queued = kind._default_manager.filter(state=State.QUEUED).order_by("created_at", "pk")
+    for job in queued[:_HEAD_OF_LINE]:
+        fresh = Q(attempts=0, rung_at=None, created_at__gte=grace)
+        rings = kind._default_manager.filter(unheard & ~fresh, pk=job.pk, state=State.QUEUED)
+        if rings.update(rung_at=Now()):
+            job.ring()
 
 
 class Sweeper:
