@@ -6,7 +6,6 @@ rejected session has written nothing and no other writer had to wait for it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import uuid
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
 from datasets.imports.tally import Tally
 from datasets.models import Dataset, ImportJob
-from vi_portal.jobs.attempts import attempt, started
+from vi_portal.jobs.attempts import attempt, is_full_disk, started
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
 from vi_portal.s3.failures import StoreFailed
@@ -137,7 +136,7 @@ def _reason(error: Exception) -> str:
     """The sentence for the row."""
     if isinstance(error, Rejected | StoreFailed):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."
     return (
         "Something unexpected went wrong. What was written stays; import the files again, or tell your administrator."

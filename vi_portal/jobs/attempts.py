@@ -71,6 +71,11 @@ def settle(verb: Callable[[], None]) -> None:
         log.exception("The row could not be updated; the sweep will see to it.")
 
 
+def is_full_disk(error: Exception) -> bool:
+    """Whether `error` is that nothing more could be written, for want of space or by a quota."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
     level = logging.INFO if foreseen else logging.ERROR
     log.log(level, "%s %s failed: %s", _called(type(job)), job.pk, told, exc_info=not foreseen)
@@ -81,7 +86,7 @@ def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
 def _cause(error: Exception, *, foreseen: bool) -> str:
     if isinstance(error, StoreFailed):
         return STORE_FAILED
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return DISK_FULL
     return REFUSED if foreseen else UNEXPECTED
 
