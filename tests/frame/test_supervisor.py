@@ -28,8 +28,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.frame.portal import TO_START, environment, make_large, processes, wait_until
 from vi_portal.jobs.models import State, Worker
-from vi_portal.jobs.sweep import requeue_lost
-from vi_portal.supervisor import release_jobs
+from vi_portal.jobs.sweep import release_jobs, requeue_lost
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 

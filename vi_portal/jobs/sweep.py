@@ -1,19 +1,16 @@
 """The sweep: what keeps jobs moving when a worker, a message or a web process was lost.
 
-It runs in a thread of every worker. Any number of sweeps at once is safe: all they do are conditional updates.
+Any number of sweeps at once is safe: all they do are conditional updates.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connections
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Greatest, Now
 
 from vi_portal.jobs.models import LOST_WORKER, Job, State, Worker, kinds
 from vi_portal.s3.failures import StoreFailed
@@ -22,10 +19,6 @@ log = logging.getLogger(__name__)
 
 #: How many waiting jobs are rung for again at once.
 _HEAD_OF_LINE = 4
-#: Held during a round, and by whoever forks: the new process must not inherit a round half done, nor an open
-#: connection, which SQLite forbids.
-_ROUND = threading.Lock()
-os.register_at_fork(before=_ROUND.acquire, after_in_parent=_ROUND.release, after_in_child=_ROUND.release)
 
 
 def sweep() -> None:
@@ -69,38 +62,13 @@ def ring_again(kind: type[Job]) -> None:
             job.ring()
 
 
-class Sweeper:
-    """A thread that signs its worker in and sweeps, every JOB_SWEEP_SECONDS, until stopped."""
+def release_jobs(worker: str, *, attempt_counts: bool) -> None:
+    """Give back what `worker`, which is gone, still holds, so that the next sweep queues it again.
 
-    def __init__(self, worker: str, *, slots: int = 1) -> None:
-        self._worker = worker
-        self._slots = slots
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        try:
-            while True:
-                with _ROUND:
-                    self._round()
-                if self._over.wait(settings.JOB_SWEEP_SECONDS):
-                    break
-            Worker.sign_out(self._worker)
-        finally:
-            connections.close_all()
-
-    def _round(self) -> None:
-        try:
-            Worker.sign_in(self._worker, slots=self._slots)
-            sweep()
-        except Exception:
-            log.exception("The sweep failed; it tries again in %s s.", settings.JOB_SWEEP_SECONDS)
-        finally:
-            connections.close_all()
+    With `attempt_counts` False the job has as many attempts left as before.
+    """
+    changes = {} if attempt_counts else {"attempts": Greatest(F("attempts") - 1, 0)}
+    for kind in kinds():
+        held = kind._default_manager.filter(state=State.RUNNING, worker=worker)
+        held.update(lease_expires_at=Now(), **changes)
+    Worker.sign_out(worker)
