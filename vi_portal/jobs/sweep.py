@@ -6,6 +6,7 @@ Any number of sweeps at once is safe: all they do are conditional updates.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,16 +21,23 @@ log = logging.getLogger(__name__)
 #: How many waiting jobs are rung for again at once.
 _HEAD_OF_LINE = 4
 
+_also: list[Callable[[], None]] = []
+
+
+def also(discard: Callable[[], None]) -> None:
+    """Let every round `discard` what is left over beside the jobs. It may raise `StoreFailed`."""
+    _also.append(discard)
+
 
 def sweep() -> None:
-    """One round over every kind of job."""
+    """One round over every kind of job, and what else leaves something behind."""
     Worker.forget_long_gone()
     for kind in kinds():
         requeue_lost(kind)
         ring_again(kind)
-    for kind in kinds():
+    for discard in [*(kind.discard_leftovers for kind in kinds()), *_also]:
         try:
-            kind.discard_leftovers()
+            discard()
         except StoreFailed as error:
             log.warning("Leftovers stay for now: %s", error)
 
