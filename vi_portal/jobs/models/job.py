@@ -219,7 +219,7 @@ class Job(models.Model):
 
     @classmethod
     def kind_name(cls) -> str:
-        """What this kind of job is called in counts: `export`, `import`, `export shard`."""
+        """What one job of this kind is called: `export`, `import`, `export shard`."""
         return str(cls._meta.verbose_name).removesuffix(" job")
 
     @property
