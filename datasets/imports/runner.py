@@ -19,7 +19,7 @@ from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
-from datasets.imports.tally import Tally
+from datasets.imports.standing import Standing
 from datasets.models import Dataset, ImportJob
 from vi_portal.jobs.attempts import attempt, is_full_disk, started
 from vi_portal.jobs.lease import Lease
@@ -54,13 +54,13 @@ def _unless_deleted(job: ImportJob) -> None:
 
 def _import(job: ImportJob) -> None:
     def step(_: Progress) -> None:
-        tally.note()
+        standing.note()
         lease.check()
 
-    progress, tally = Progress(step), Tally(job)
+    progress, standing = Progress(step), Standing(job)
     lease = Lease(job, progress)
     problems: list[str] = []
-    with tally:
+    with standing:
         with lease:
             files = _files(job)
             if len(files) != job.files:
@@ -72,7 +72,7 @@ def _import(job: ImportJob) -> None:
                 verdict = policies.judge(job.session, _rehearsed(job, files, progress))
                 files, left_out = verdict.accepted, left_out + verdict.left_out
             problems.extend(left_out)
-            summary = _write(job, files, progress, problems, tally)
+            summary = _write(job, files, progress, problems, standing)
             lease.check()
         results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
         job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
@@ -110,14 +110,14 @@ class _First:
 
 
 def _write(
-    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], tally: Tally
+    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], standing: Standing
 ) -> Summary:
     def report(problem: Problem) -> None:
         if len(problems) < PROBLEMS_KEPT:
             problems.append(str(problem))
 
     journal = Journal(report)
-    tally.follow(journal.summary)
+    standing.follow(journal.summary)
     progress.enter("Writing annotations", until=99, total=_size(files))
     AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
     return journal.summary

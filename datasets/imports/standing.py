@@ -16,7 +16,7 @@ from vi_portal.jobs.attempts import settle
 _TOLD_EVERY_SECONDS = 1.0
 
 
-class Tally:
+class Standing:
     """Counts of what is committed, in the row of `job`. In a `with` block: an error's way out tells the last ones."""
 
     def __init__(self, job: ImportJob) -> None:
