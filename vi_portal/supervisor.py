@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 from django.shortcuts import resolve_url
 
 from vi_portal.jobs.models import Worker
@@ -149,12 +149,16 @@ class Supervisor:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def _bury_worker(self, *, its_fault: bool) -> None:
-        """End what is left of the worker, and give its jobs back."""
+        """End what is left of the worker, and give its jobs back if the database is there."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
-            release_jobs(self._worker_name, attempt_counts=its_fault)
-            connection.close()
+            try:
+                release_jobs(self._worker_name, attempt_counts=its_fault)
+            except Error:
+                self._say("The database cannot be told that the worker is gone; its jobs wait until their leases end.")
+            finally:
+                connection.close()
 
     # The end
 
@@ -209,9 +213,11 @@ def answers(host: str, port: int) -> bool:
 
 
 def is_signed_in(worker: str) -> bool:
-    """Whether the worker of that name takes jobs."""
+    """Whether the worker of that name takes jobs, as far as the database can tell."""
     try:
         return Worker.alive().filter(pk=worker).exists()
+    except Error:
+        return False
     finally:
         connection.close()
 
