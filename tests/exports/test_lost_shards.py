@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -86,9 +87,19 @@ def test_a_shard_that_cannot_be_written_fails_the_export_with_its_reason(
     assert not ExportShard.objects.exists()
 
 
-@pytest.mark.parametrize("lasting", [True, False])
-def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
-    pumps: Dataset, monkeypatch: pytest.MonkeyPatch, settings: LazySettings, lasting: bool
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreFailed("The file store refuses the portal.", lasting=True),
+        StoreFailed("The file store does not answer.", lasting=False),
+        OSError(errno.ENOSPC, "No space left on device"),
+        PermissionError("spool"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_worker_that_can_write_nothing_does_not_fail_the_exports_of_others(
+    pumps: Dataset, monkeypatch: pytest.MonkeyPatch, settings: LazySettings, error: Exception
 ) -> None:
     alone = export(pumps)
     sign_in("test", "other")
@@ -97,7 +108,7 @@ def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
 
     def refused(shard: ExportShard, *arguments: Any) -> None:
         if shard.worker == "other":
-            raise StoreFailed("The file store refuses the portal.", lasting=lasting)
+            raise error
         write(shard, *arguments)
 
     def try_elsewhere(job: ExportJob) -> None:
