@@ -18,6 +18,7 @@ from exports.shards import holder, writer
 from tests.exports.reading import export, leftovers
 from tests.exports.sharing import assert_equal, ids_of, once_dealt, sign_in, write_elsewhere
 from vi_portal.jobs.models import State
+from vi_portal.jobs.sweep import requeue_lost
 from vi_portal.s3.failures import StoreFailed
 
 pytestmark = [
@@ -36,7 +37,7 @@ def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.Mo
         write_elsewhere(*others)
         ExportShard.start(first, worker="killed")
         ExportShard.objects.filter(pk=first).update(lease_expires_at=Now() - timedelta(seconds=1))
-        ExportShard.requeue_lost()
+        requeue_lost(ExportShard)
 
     def finished(held: holder._Held) -> None:
         attempts.extend(held._job.shards.order_by("number").values_list("attempts", flat=True))
@@ -61,7 +62,7 @@ def test_a_shard_that_was_taken_from_the_holder_and_swept_up_is_done_again(
         if not taken:
             taken.append(shard.pk)
             ExportShard.objects.filter(pk=shard.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
-            ExportShard.requeue_lost()
+            requeue_lost(ExportShard)
             raise FileNotFoundError("The spool is gone.")
         write(shard, *arguments)
 

@@ -23,6 +23,7 @@ from tests.exports.reading import export, leftovers
 from tests.exports.sharing import ids_of, once_dealt, sign_in, write_elsewhere
 from vi_portal.jobs import lease
 from vi_portal.jobs.models import State
+from vi_portal.jobs.sweep import requeue_lost
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "snapshot"]),
@@ -48,7 +49,7 @@ def test_what_a_dead_holder_left_is_swept_up(pumps: Dataset, monkeypatch: pytest
     ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
     ExportJob.discard_leftovers()
     assert len(leftovers()) == 2  # still wanted, as far as anybody knows
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     ExportShard.discard_leftovers()
     ExportJob.discard_leftovers()
     assert leftovers() == []
@@ -74,7 +75,7 @@ def test_a_shard_of_an_earlier_attempt_is_not_written(pumps: Dataset, monkeypatc
 def taken_over(job: ExportJob) -> ExportJob:
     """The export as its next holder has it: the lease of the one before ran out."""
     ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     return ExportJob.start(job.pk, worker="next")
 
 

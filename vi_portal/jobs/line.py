@@ -13,6 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db.models import F, Max, Q, Value
@@ -199,5 +200,6 @@ def _served() -> dict[bool, dict[Person, datetime]]:
     return served
 
 
+@cache
 def _model(label: str) -> type[Job]:
     return next(kind for kind in kinds() if kind._meta.label_lower == label)
