@@ -48,7 +48,7 @@ _FILES = "/api/uploads/annotations"
 #: How long an answer waits for the job: a small import is over when its files have been handed in.
 HANDED_IN_SECONDS = 5.0
 POLLED_SECONDS = 25.0
-_REASONS = get_args(Reason)
+_REASONS: tuple[Reason, ...] = get_args(Reason)
 MAX_NAME = 1024
 
 

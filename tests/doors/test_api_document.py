@@ -105,5 +105,5 @@ def descriptions(document: Any) -> list[str]:
         return [text for each in document for text in descriptions(each)]
     if not isinstance(document, dict):
         return []
-    own = document.get("description")
-    return [own] * isinstance(own, str) + descriptions(list(document.values()))
+    told = document.get("description")
+    return ([told] if isinstance(told, str) else []) + descriptions(list(document.values()))
