@@ -126,6 +126,14 @@ def test_what_is_no_whole_image_is_refused_by_name(
     assert not [file for file in Path(settings.MEDIA_ROOT).rglob("*") if file.is_file()]
 
 
+def test_an_image_called_what_cannot_be_read_here_is_taken_for_what_it_is(ana: User, valves: Dataset) -> None:
+    content = cast.jpeg()
+    photo = {"filename": "photo.heic", "mime": "image/heic", "size": len(content), "crc32c": crc(content)}
+    session = sent(client_of(ana), "POST", path(valves, SESSIONS), {"spec": {"assets": [photo]}}).json()
+    assert put(session["status"]["assets"][0], content).json()["state"] == "stored"
+    assert valves.assets.get().mime_type == "image/jpeg"
+
+
 def test_bytes_other_than_announced_are_refused_and_may_be_sent_again(ana: User, valves: Dataset) -> None:
     client, content = client_of(ana), cast.jpeg()
     session = opened(client, valves, ("a.jpg", content))
