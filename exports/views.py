@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
+from datasets.views.access import dataset_to_see, membership_in
 from exports.answers import MAY_NOT_EXPORT, changed, history_context, piece_or_page, unless_unchanged
 from exports.dispatch import repeat_export, request_export
 from exports.export_rows import may_alter
@@ -126,14 +127,14 @@ def delete(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _dataset_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Dataset, Membership]:
-    dataset = get_object_or_404(Dataset.objects.visible_to(request.user).select_related("organization"), pk=pk)
-    return dataset, Membership.objects.get(user=request.user, organization=dataset.organization_id)
+    dataset = dataset_to_see(request, pk)
+    return dataset, membership_in(request, dataset)
 
 
 def _job_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[ExportJob, Membership]:
     visible = ExportJob.objects.visible_to(request.user).filter(dataset__deleted_at=None)
     job = get_object_or_404(visible.select_related("dataset", "user"), pk=pk)
-    return job, Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
+    return job, membership_in(request, job.dataset)
 
 
 def _require_export(membership: Membership) -> None:

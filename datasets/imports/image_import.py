@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,12 +71,12 @@ class ImageImport:
     def _known(self, batch: Sequence[FoundFile]) -> defaultdict[str, list[Known]]:
         """The assets that the files of `batch` may already be, by each of their names."""
         wanted = {_name(file) for file in batch}
-        forms = wanted | {unicodedata.normalize(form, name) for form in ("NFC", "NFD") for name in wanted}
+        forms = names.spellings(wanted)
         keys = {names.collision_key(name) for name in wanted}
         known: defaultdict[str, list[Known]] = defaultdict(list)
         for condition in (Q(filename__in=forms), Q(member_key__in=keys) & ~Q(filename__in=forms)):
             for asset in self._dataset.assets.filter(condition).order_by("pk"):
-                for name in {_normal(asset.filename), asset.member_name}:
+                for name in {names.normal(asset.filename), asset.member_name}:
                     known[name].append(asset)
         return known
 
@@ -93,13 +92,13 @@ class ImageImport:
             return None
         try:
             with source:
-                step = self._step(file, source, known[_normal(_name(file))])
+                step = self._step(file, source, known[names.normal(_name(file))])
         except ImageRefused as error:
             self._refuse(file, str(error))
             return None
         self._claimed.add(step.asset.uid)
         if step.outcome == "created":
-            known[_normal(_name(file))].append(step.asset)
+            known[names.normal(_name(file))].append(step.asset)
         return step
 
     def _step(self, file: FoundFile, source: IO[bytes], candidates: Sequence[Known]) -> _Step:
@@ -173,7 +172,3 @@ def _sha256(asset: Known) -> str:
 
 def _name(file: FoundFile) -> str:
     return PurePosixPath(file.name).name
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from datasets import names
 from datasets.contents import Contents, Freeform, PhraseGrounding, Vqa
-from datasets.models.annotation import Annotation
+from datasets.models.annotation import RENDERED_COLUMNS, Annotation
 from datasets.models.asset import Asset, ImageFacts
 from datasets.models.uids import new_uid
 from vi_portal.accounts.models import Organization, User
@@ -27,7 +27,6 @@ from vi_portal.accounts.models import Organization, User
 _BATCH = 500
 #: How many names one query looks for: three for each asset of a batch.
 _LOOKED_UP = 3 * _BATCH
-_RENDERED = ("contents", "contents_normalized", "labels", "flawed", "updated_at")
 
 
 class DatasetType(models.TextChoices):
@@ -199,7 +198,7 @@ class Dataset(models.Model):
         self._check_type(contents)
         annotation.render(contents, width=annotation.asset.width, height=annotation.asset.height)
         with transaction.atomic():
-            annotation.save(update_fields=_RENDERED)
+            annotation.save(update_fields=(*RENDERED_COLUMNS, "updated_at"))
             self.touch()
 
     def touch(self) -> None:

@@ -16,6 +16,7 @@ from tests import cast
 from vi_portal.jobs import lease as lease_module
 from vi_portal.jobs.lease import Lease, LeaseLost
 from vi_portal.jobs.progress import Progress
+from vi_portal.jobs.sweep import requeue_lost
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +78,7 @@ def test_an_error_of_work_that_was_taken_away_tells_only_that(job: ExportJob) ->
     lease = Lease(job, Progress())
     lease.__enter__()
     ExportJob.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     with pytest.raises(LeaseLost):
         lease.__exit__(FileNotFoundError, FileNotFoundError("swept up"), None)
 

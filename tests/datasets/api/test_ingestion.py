@@ -16,9 +16,9 @@ from django.db.models.functions import Now
 from django.test import Client, RequestFactory
 from PIL import Image
 
-from datasets import removal
+from datasets import leftovers, removal
 from datasets.contents import PhraseGrounding, parse
-from datasets.models import Code, Dataset, ImportJob, IngestionSession, IngestionSlot
+from datasets.models import Code, Dataset, IngestionSession, IngestionSlot
 from datasets.uploads import ingestion
 from datasets.uploads.bodies import BodyRefused, signed
 from tests import cast
@@ -126,6 +126,14 @@ def test_what_is_no_whole_image_is_refused_by_name(
     assert not [file for file in Path(settings.MEDIA_ROOT).rglob("*") if file.is_file()]
 
 
+def test_an_image_called_what_cannot_be_read_here_is_taken_for_what_it_is(ana: User, valves: Dataset) -> None:
+    content = cast.jpeg()
+    photo = {"filename": "photo.heic", "mime": "image/heic", "size": len(content), "crc32c": crc(content)}
+    session = sent(client_of(ana), "POST", path(valves, SESSIONS), {"spec": {"assets": [photo]}}).json()
+    assert put(session["status"]["assets"][0], content).json()["state"] == "stored"
+    assert valves.assets.get().mime_type == "image/jpeg"
+
+
 def test_bytes_other_than_announced_are_refused_and_may_be_sent_again(ana: User, valves: Dataset) -> None:
     client, content = client_of(ana), cast.jpeg()
     session = opened(client, valves, ("a.jpg", content))
@@ -173,7 +181,7 @@ def test_a_session_is_forgotten_with_the_archives_of_its_time_and_its_images_sta
     long_ago = Now() - timedelta(days=settings.EXPORT_RETENTION_DAYS, seconds=1)
     IngestionSession.objects.filter(pk=rows["old.jpg"]).update(finished_at=long_ago)
     IngestionSession.objects.filter(pk=rows["open.jpg"]).update(created_at=long_ago)
-    ImportJob.discard_leftovers()
+    leftovers.discard()
     addresses = [path(valves, f"{SESSIONS}/{each['assetIngestionSessionId']}") for each in sessions]
     assert [client.get(address).status_code for address in addresses] == [200, 404, 200]
     assert [asset.filename for asset in valves.assets.all()] == ["new.jpg", "old.jpg"]
