@@ -21,7 +21,7 @@ from datasets.imports import runner, sessions
 from datasets.imports.sessions import SessionRefused
 from datasets.models import Dataset, ImportFile, ImportJob, ImportSession
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
 from tests.datasets.imports.importing import line
 from vi_portal.accounts.models import User
