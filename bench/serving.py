@@ -54,8 +54,8 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
-    """The portal in `folder`, migrated already, with every default; up, and its worker signed in."""
+def serving(folder: Path, **more: str) -> Iterator[Served]:
+    """The portal in `folder`, migrated already, with every default but `more`; up, and its worker signed in."""
     port = free_port()
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     log = folder / "serve.log"
@@ -63,7 +63,7 @@ def serving(folder: Path) -> Iterator[Served]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=_ROOT,
-            env=kept | {"DATA_DIR": str(folder), "HTTPS": "off", "PORT": str(port)},
+            env=kept | {"DATA_DIR": str(folder), "HTTPS": "off", "PORT": str(port)} | more,
             stdout=written,
             stderr=subprocess.STDOUT,
         )
