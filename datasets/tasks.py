@@ -6,11 +6,13 @@ from typing import Any
 
 from celery import shared_task
 
+from datasets import leftovers
 from datasets.imports import runner
 from datasets.models import ImportJob
-from vi_portal.jobs import doorbell
+from vi_portal.jobs import doorbell, sweep
 
 doorbell.done_by(ImportJob, runner.do)
+sweep.also(leftovers.discard)
 
 
 @shared_task(bind=True, name=ImportJob.task_name)

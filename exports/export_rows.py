@@ -49,7 +49,6 @@ def may_alter(job: ExportJob, membership: Membership) -> bool:
 class ExportRow(JobRow[ExportJob]):
     """One export, as its row shows it."""
 
-    kind: ClassVar[str] = "Export"
     nobody: ClassVar[str] = "The command line"
     template: ClassVar[str] = "exports/_export_row.html"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from django.core.paginator import Page
 from datasets.models import Dataset, ImportJob
 from exports.export_rows import ExportRow
 from exports.import_rows import ImportRow
+from exports.job_rows import counted
 from exports.models import ExportJob
 from exports.moments import Moment, moments
 from vi_portal.accounts.models import Membership
@@ -64,12 +64,12 @@ class History:
     @property
     def news(self) -> str:
         """What a screen reader is told; it changes only when the status of a job does."""
-        active = sum(row.job.is_active for row in self.rows)
-        told = [f"{_counted(self.rows)} in progress."] if active else []
+        active = counted(type(row.job) for row in self.rows if row.job.is_active)
+        told = [f"{active} in progress."] if active else []
         ended = [row for row in self.rows if row.job.finished_at is not None]
         if ended:
             last = max(ended, key=lambda row: row.job.finished_at or row.now)
-            told.append(f"Last {last.kind.lower()} {last.job.status}. {last.detail}".strip())
+            told.append(f"Last {last.job.kind_name()} {last.job.status}. {last.detail}".strip())
         return " ".join(told)
 
 
@@ -83,9 +83,3 @@ def _row(job: ExportJob | ImportJob, membership: Membership, moment: Moment) -> 
     if isinstance(job, ExportJob):
         return ExportRow(job, membership, moment.expected, moment.now)
     return ImportRow(job, membership, moment.expected, moment.now)
-
-
-def _counted(rows: Iterable[ExportRow | ImportRow]) -> str:
-    """How many of `rows` are active: `2 exports and 1 import`."""
-    counts = Counter(row.kind.lower() for row in rows if row.job.is_active)
-    return " and ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in sorted(counts.items()))

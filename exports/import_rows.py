@@ -17,7 +17,6 @@ _SETTLES_IN = timedelta(seconds=5)
 class ImportRow(JobRow[ImportJob]):
     """One import, as its row shows it."""
 
-    kind: ClassVar[str] = "Import"
     nobody: ClassVar[str] = "A deleted user"
     template: ClassVar[str] = "exports/_import_row.html"
 

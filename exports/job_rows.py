@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,15 +12,12 @@ from typing import ClassVar, Generic, TypeVar
 
 from vi_portal.accounts.models import Membership
 from vi_portal.jobs.forecast import Forecast, Outlook, about
-from vi_portal.jobs.line import Entry
 from vi_portal.jobs.models import Job, State
 
 J = TypeVar("J", bound=Job)
 
 #: What of a job changes without being seen.
 _UNSEEN = ("_state", "rung_at", "lease_token", "lease_expires_at")
-#: What a person calls each kind of job.
-_NAMES = {"exports.exportjob": "export", "datasets.importjob": "import"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +28,7 @@ class JobRow(ABC, Generic[J]):
     membership: Membership
     forecast: Forecast | None
     now: datetime
-    #: What kind of job it is, who asked for one of which no user is known, and how the row is drawn.
-    kind: ClassVar[str]
+    #: Who asked for a job of which no user is known, and how the row is drawn.
     nobody: ClassVar[str]
     template: ClassVar[str]
 
@@ -40,7 +36,7 @@ class JobRow(ABC, Generic[J]):
     def told(self) -> tuple[object, ...]:
         """Everything the row is drawn from: rows that tell the same look the same."""
         columns = {name: value for name, value in vars(self.job).items() if name not in _UNSEEN}
-        return self.kind, columns, self.detail, self.tone, self.duration, self.may_cancel
+        return self.template, columns, self.detail, self.tone, self.duration, self.may_cancel
 
     @property
     def personal(self) -> Mapping[str, str]:
@@ -116,7 +112,7 @@ class JobRow(ABC, Generic[J]):
         before = forecast.ahead(outlook)
         if not before:
             return "Waiting for a worker"
-        count, ahead = len(before), _counted(before)
+        count, ahead = len(before), counted(entry.model for entry in before)
         if self.job.user_id and {entry.person.user for entry in before} == {self.job.user_id}:
             mine = self.job.user_id == self.membership.user_id
             whose = "your" if mine else f"{self.job.requested_by}’s"
@@ -133,10 +129,10 @@ class JobRow(ABC, Generic[J]):
         return _lasting(self.job.duration) if self.job.duration is not None else ""
 
 
-def _counted(entries: Sequence[Entry]) -> str:
-    """`2 exports and 1 import`."""
-    counts = Counter(_NAMES[entry.kind] for entry in entries)
-    return " and ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in sorted(counts.items()))
+def counted(kinds: Iterable[type[Job]]) -> str:
+    """How many jobs that is, of these kinds: `2 exports and 1 import`."""
+    counts = sorted((kind.kind_name(), count) for kind, count in Counter(kinds).items())
+    return " and ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts)
 
 
 def _lasting(span: timedelta) -> str:

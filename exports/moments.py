@@ -21,6 +21,8 @@ from vi_portal.jobs.models import Job, State
 PAGE_SIZE = 25
 #: So many seconds after somebody asked for a page it counts as looked at; longer than it takes to find it.
 _LOOKED_AT = 60
+#: More than people look at, if they look at pages that are there.
+_MOST_KEPT = 100
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ def _forecast(jobs: Iterable[Job]) -> Forecast | None:
     return lookout.forecast(running=running, waiting=waiting) if running or waiting else None
 
 
+def _number(page: str | None) -> str:
+    """What tells this page from others; all that is no number is the first."""
+    return str(int(page)) if page and page.isascii() and page.isdigit() and len(page) < 10 else ""
+
+
 @dataclass
 class _Kept:
     asked_at: float
@@ -86,8 +93,8 @@ class Moments:
     def of_late(self, dataset: Dataset, page: str | None, *, within: float) -> Moment:
         """Of at most `within` seconds ago; 0 for now. While somebody finds a new one, others take the last if it will
         do."""
-        now = time.monotonic()
-        kept = self._asked_for((dataset.pk, page or ""), now)
+        now, page = time.monotonic(), _number(page)
+        kept = self._asked_for((dataset.pk, page), now)
         if not kept.finding.acquire(blocking=not kept.is_of(now - within)):
             assert kept.moment is not None
             return kept.moment
@@ -99,10 +106,12 @@ class Moments:
             kept.finding.release()
 
     def _asked_for(self, key: tuple[uuid.UUID, str], now: float) -> _Kept:
-        """What is kept of this page. Of pages that nobody has asked for in a while, nothing is."""
+        """What is kept of this page. Of pages that nobody has asked for in a while, nothing is; nor of more than
+        _MOST_KEPT."""
         with self._lock:
             if key not in self._kept:
-                self._kept = {each: kept for each, kept in self._kept.items() if now - kept.asked_at < _LOOKED_AT}
+                latest = sorted(self._kept.items(), key=lambda item: item[1].asked_at)[-_MOST_KEPT:]
+                self._kept = {each: kept for each, kept in latest if now - kept.asked_at < _LOOKED_AT}
             kept = self._kept.setdefault(key, _Kept(now))
             kept.asked_at = now
             return kept

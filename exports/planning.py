@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from exports import runs, splits
 from exports.media import IMAGE_UNIT
@@ -45,7 +46,7 @@ def plan(source: Source, receipt: Receipt) -> Plan:
     spec, selection = source.spec, source.selection
     selected = selection.count()
     bare = array("q")
-    annotated = _annotated(selection, bare)
+    annotated = chain.from_iterable(_annotated(selection, bare))
     if spec.validation_ratio is None:
         parts = splits.whole(annotated)
     else:
@@ -61,24 +62,22 @@ def plan(source: Source, receipt: Receipt) -> Plan:
             f"None of the {selected} selected assets has {wanted}, so nothing was written. "
             "Annotate some, or drop the filter."
         )
-    options = options_of(source)
+    options = options_of(source, keep_labels=True)
     cut = [run for number, part in enumerate(parts) for run in _runs(source, number, part)]
     return Plan(selected, parts, cut, sum(run.image_bytes for run in cut), options)
 
 
-def options_of(source: Source) -> Options:
+def options_of(source: Source, *, keep_labels: bool = False) -> Options:
     """What the encoder of any run of `source` needs to know of the export."""
-    return Options(source.spec.normalized, source.spec.include_images, source.labels())
+    return Options(source.spec.normalized, source.spec.include_images, source.labels(keep=keep_labels))
 
 
-def _annotated(selection: Selection, bare: array[int]) -> Iterator[tuple[int, str]]:
-    """(row id, public id) of every asset that will make a record; the row ids of those without annotations go to
-    `bare`."""
-    for pk, uid, is_annotated in selection.asked_for():
-        if is_annotated:
-            yield pk, uid
-        else:
-            bare.append(pk)
+def _annotated(selection: Selection, bare: array[int]) -> Iterator[list[tuple[int, str]]]:
+    """(row id, public id) of every asset that will make a record, some at a time; the row ids of those without
+    annotations go to `bare`."""
+    for assets in selection.asked_for():
+        yield [(pk, uid) for pk, uid, is_annotated in assets if is_annotated]
+        bare.extend([pk for pk, _, is_annotated in assets if not is_annotated])
 
 
 def _runs(source: Source, number: int, part: Part) -> list[RunPlan]:

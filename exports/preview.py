@@ -149,7 +149,7 @@ def _read_first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None
     spool = Path(settings.SPOOL_DIR)
     with Source.open(dataset, spec) as source, Receipt(spool) as receipt:
         record = next(_records(source, ids, receipt.part("")), None)
-        labels = source.labels() if spec.encoding.numbers else ()
+        labels = source.labels()
     if record is None:
         return None
     text = spec.encoding.preview(record, Options(spec.normalized, spec.include_images, labels))

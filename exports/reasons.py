@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-
 from exports.planning import ExportFailed
 from exports.reading_back import DamagedArchive
+from vi_portal.jobs.attempts import is_full_disk
 from vi_portal.s3.failures import StoreFailed
 
 
@@ -13,7 +12,7 @@ def sentence(error: Exception) -> str:
     """What the row says of `error`."""
     if isinstance(error, ExportFailed | StoreFailed):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return "The disk is full, so the archive could not be written. Free some space, then retry."
     if isinstance(error, DamagedArchive):
         told = "The archive did not read back as it was written, so it was not published."

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import blake2b
+from operator import itemgetter
 
 TRAIN, VALIDATION = "train", "validation"
 _BUCKET_BITS = 16
@@ -38,7 +39,7 @@ def validation_size(count: int, ratio: Decimal) -> int:
 
 def whole(assets: Iterable[tuple[int, str]]) -> list[Part]:
     """One part with everything. `assets` are (row id, public id), by row id."""
-    return [Part("", array("q", (pk for pk, _ in assets)))]
+    return [Part("", array("q", map(itemgetter(0), assets)))]
 
 
 def partition(assets: Iterable[tuple[int, str]], *, ratio: Decimal, seed: int) -> list[Part]:

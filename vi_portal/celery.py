@@ -11,7 +11,7 @@ from celery import Celery, signals
 from vi_portal import broker
 
 if TYPE_CHECKING:
-    from vi_portal.jobs.sweep import Sweeper
+    from vi_portal.jobs.sweeper import Sweeper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vi_portal.settings")
 
@@ -34,7 +34,7 @@ def keep_the_logs_of_django(**_: Any) -> None:
 @signals.worker_ready.connect
 def start_sweeping(sender: Any, **_: Any) -> None:
     """The worker, `sender`, takes messages from now on."""
-    from vi_portal.jobs.sweep import Sweeper
+    from vi_portal.jobs.sweeper import Sweeper
     from vi_portal.s3.patience import be_quick
 
     be_quick()  # a sweep that waits for a store is late for the jobs

@@ -47,16 +47,17 @@ def working_on(job_id: str, *, user: int | None, request_id: str) -> Iterator[No
         request_ids.current.reset(asked)
 
 
-class ContextFilter(request_ids.RequestIdFilter):
+class ContextFilter(logging.Filter):
     """Puts `request_id` on every record, and `job` and `user` where there is one and the line does not say."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_ids.current_id()
         job = _job.get()
         known = {"job": job.id, "user": job.user} if job else {"user": _user_of(_request.get())}
         for name, value in known.items():
             if value is not None and not hasattr(record, name):
                 setattr(record, name, value)
-        return super().filter(record)
+        return True
 
 
 def _user_of(request: Any) -> int | None:
@@ -68,9 +69,12 @@ def _user_of(request: Any) -> int | None:
     return getattr(user, "pk", None)
 
 
-class TextFormatter(request_ids.TextFormatter):
-    """A line of text, with the ids of the request and of the job at its end where there are any."""
+class TextFormatter(logging.Formatter):
+    """A line of text, with the ids of the request and of the job in brackets at its end where there are any."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        line, job = super().formatMessage(record), getattr(record, "job", "")
+        line = super().formatMessage(record)
+        if request_id := getattr(record, "request_id", ""):
+            line = f"{line} [{request_id}]"
+        job = getattr(record, "job", "")
         return f"{line} [job {job}]" if job and str(job) not in line else line

@@ -26,9 +26,8 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest, mul
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vi_portal.jobs import models as jobs
 from vi_portal.jobs.models import State, Worker, kinds
-from vi_portal.jobs.tallies import Tally, count_once
+from vi_portal.jobs.tallies import BYTES, ENDED, FAILURES, LASTING, WAITING, Tally, count_once
 
 DOWNLOADS = "downloads"
 
@@ -114,8 +113,8 @@ class _Counted(Collector):
         yield GaugeMetricFamily("vi_portal_workers", "Workers alive.", value=len(workers))
         yield GaugeMetricFamily("vi_portal_worker_slots", "Jobs that can be done at once.", value=sum(workers))
         yield from self._counters()
-        for name, what in ((jobs.WAITING, "queue_wait"), (jobs.LASTING, "job_duration")):
-            told = "waited before their start" if name == jobs.WAITING else "took"
+        for name, what in ((WAITING, "queue_wait"), (LASTING, "job_duration")):
+            told = "waited before their start" if name == WAITING else "took"
             family = HistogramMetricFamily(f"vi_portal_{what}_seconds", f"What finished jobs {told}.", labels=["kind"])
             for labels, buckets, total in Tally.durations(name):
                 family.add_metric(labels, buckets, total)
@@ -137,9 +136,9 @@ class _Counted(Collector):
 
     def _counters(self) -> Iterator[Metric]:
         for name, metric, told, labels in (
-            (jobs.ENDED, "jobs_ended", "Jobs that ended.", ["kind", "state"]),
-            (jobs.FAILURES, "job_failures", "Jobs that failed, by cause.", ["kind", "cause"]),
-            (jobs.BYTES, "job_bytes", "Bytes of what finished jobs wrote or read.", ["kind"]),
+            (ENDED, "jobs_ended", "Jobs that ended.", ["kind", "state"]),
+            (FAILURES, "job_failures", "Jobs that failed, by cause.", ["kind", "cause"]),
+            (BYTES, "job_bytes", "Bytes of what finished jobs wrote or read.", ["kind"]),
             (DOWNLOADS, "downloads", "Archives whose download began.", []),
         ):
             family = CounterMetricFamily(f"vi_portal_{metric}", told, labels=labels)

@@ -8,7 +8,6 @@ worker that is gone by force gives its jobs back in the same moment, so that the
 from __future__ import annotations
 
 import ctypes
-import errno
 import http.client
 import os
 import secrets
@@ -23,13 +22,12 @@ from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.models import F
-from django.db.models.functions import Greatest, Now
+from django.db import Error, connection
 from django.shortcuts import resolve_url
 
-from vi_portal.jobs.models import State, Worker, kinds
+from vi_portal.jobs.models import Worker
+from vi_portal.jobs.sweep import release_jobs
+from vi_portal.readiness import check_migrations, check_port, check_static_files
 
 TICK_SECONDS = 0.1
 #: A worker that dies young is replaced after a pause that doubles up to the limit.
@@ -40,10 +38,6 @@ GROWN_UP_SECONDS = 60.0
 WORKER_PATIENCE_SECONDS = 20.0
 
 _PR_SET_PDEATHSIG = 1
-
-
-class CannotStart(Exception):
-    """The portal cannot be run here and now; the message says why and what to do."""
 
 
 def worker_command(name: str) -> list[str]:
@@ -155,11 +149,16 @@ class Supervisor:
             self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def _bury_worker(self, *, its_fault: bool) -> None:
-        """End what is left of the worker, and give its jobs back."""
+        """End what is left of the worker, and give its jobs back if the database is there."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None
-            release_jobs(self._worker_name, attempt_counts=its_fault)
+            try:
+                release_jobs(self._worker_name, attempt_counts=its_fault)
+            except Error:
+                self._say("The database cannot be told that the worker is gone; its jobs wait until their leases end.")
+            finally:
+                connection.close()
 
     # The end
 
@@ -179,43 +178,6 @@ class Supervisor:
             time.sleep(TICK_SECONDS)
         self._say("Stopped.")
         return True
-
-
-# Before the start
-
-
-def check_migrations() -> None:
-    """Raise `CannotStart` unless the database has the tables this version needs."""
-    executor = MigrationExecutor(connection)
-    try:
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CannotStart("The database is not up to date. Bring it there first: python manage.py migrate")
-    finally:
-        connection.close()
-
-
-def check_static_files() -> None:
-    """Raise `CannotStart` unless the style sheets and scripts are where they are served from."""
-    if not settings.DEBUG and not Path(settings.STATIC_ROOT).is_dir():
-        raise CannotStart("The static files are not collected yet. Do it first: python manage.py collectstatic")
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise `CannotStart` unless a server could listen there."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise CannotStart(
-                f"Port {port} of {host} is already in use. Stop the program that uses it, or choose another port, "
-                "for example PORT=8001."
-            ) from error
-        raise CannotStart(
-            f"The portal cannot listen on port {port} of {host}: {error.strerror}. Choose others with HOST and PORT."
-        ) from error
 
 
 def _stop_signals() -> list[signal.Signals]:
@@ -251,9 +213,11 @@ def answers(host: str, port: int) -> bool:
 
 
 def is_signed_in(worker: str) -> bool:
-    """Whether the worker of that name takes jobs."""
+    """Whether the worker of that name takes jobs, as far as the database can tell."""
     try:
         return Worker.alive().filter(pk=worker).exists()
+    except Error:
+        return False
     finally:
         connection.close()
 
@@ -270,16 +234,3 @@ def welcome() -> str:
     if settings.HTTPS:
         lines += ["", "HTTPS is on: put a proxy with a certificate in front of it, or set HTTPS=off to try it here."]
     return "\n".join([*lines, "", "Ctrl-C stops it, after a running export is finished.", ""])
-
-
-def release_jobs(worker: str, *, attempt_counts: bool) -> None:
-    """Give back what `worker`, which is gone, still holds, so that the next sweep queues it again.
-
-    With `attempt_counts` False the job has as many attempts left as before.
-    """
-    changes = {} if attempt_counts else {"attempts": Greatest(F("attempts") - 1, 0)}
-    for kind in kinds():
-        held = kind._default_manager.filter(state=State.RUNNING, worker=worker)
-        held.update(lease_expires_at=Now(), **changes)
-    Worker.sign_out(worker)
-    connection.close()

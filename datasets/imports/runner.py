@@ -6,7 +6,6 @@ rejected session has written nothing and no other writer had to wait for it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import uuid
 from collections.abc import Sequence
@@ -20,9 +19,9 @@ from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
-from datasets.imports.tally import Tally
+from datasets.imports.standing import Standing
 from datasets.models import Dataset, ImportJob
-from vi_portal.jobs.attempts import attempt, started
+from vi_portal.jobs.attempts import attempt, is_full_disk, started
 from vi_portal.jobs.lease import Lease
 from vi_portal.jobs.progress import Progress
 from vi_portal.s3.failures import StoreFailed
@@ -55,13 +54,13 @@ def _unless_deleted(job: ImportJob) -> None:
 
 def _import(job: ImportJob) -> None:
     def step(_: Progress) -> None:
-        tally.note()
+        standing.note()
         lease.check()
 
-    progress, tally = Progress(step), Tally(job)
+    progress, standing = Progress(step), Standing(job)
     lease = Lease(job, progress)
     problems: list[str] = []
-    with tally:
+    with standing:
         with lease:
             files = _files(job)
             if len(files) != job.files:
@@ -73,7 +72,7 @@ def _import(job: ImportJob) -> None:
                 verdict = policies.judge(job.session, _rehearsed(job, files, progress))
                 files, left_out = verdict.accepted, left_out + verdict.left_out
             problems.extend(left_out)
-            summary = _write(job, files, progress, problems, tally)
+            summary = _write(job, files, progress, problems, standing)
             lease.check()
         results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
         job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
@@ -111,14 +110,14 @@ class _First:
 
 
 def _write(
-    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], tally: Tally
+    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], standing: Standing
 ) -> Summary:
     def report(problem: Problem) -> None:
         if len(problems) < PROBLEMS_KEPT:
             problems.append(str(problem))
 
     journal = Journal(report)
-    tally.follow(journal.summary)
+    standing.follow(journal.summary)
     progress.enter("Writing annotations", until=99, total=_size(files))
     AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
     return journal.summary
@@ -137,7 +136,7 @@ def _reason(error: Exception) -> str:
     """The sentence for the row."""
     if isinstance(error, Rejected | StoreFailed):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return "The disk is full, so not everything was imported. Free some space, then import the files again."
     return (
         "Something unexpected went wrong. What was written stays; import the files again, or tell your administrator."

@@ -6,9 +6,7 @@ as exports, and is worked on by the same workers.
 
 from __future__ import annotations
 
-import shutil
 import uuid
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,13 +16,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from datasets.models.ingestion import IngestionSession
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import ACTIVE, Job, Refused, State
-from vi_portal.s3 import is_due, store_of
-
-#: So long the row of a session without a job answers its client's questions.
-ABANDONED_DAYS = 30
 
 
 class Policy(models.TextChoices):
@@ -133,54 +126,3 @@ class ImportJob(Job):
         removed, _ = ImportSession.objects.filter(job__in=over).delete()
         if not removed:
             raise Refused(f"Import {self.pk} is in progress, or already gone.")
-
-    @classmethod
-    def discard_leftovers(cls) -> None:
-        """Remove files that were read or abandoned, close abandoned uploads, and what deleted datasets left."""
-        from datasets import removal
-
-        IngestionSession.settle_abandoned()
-        removal.purge_deleted()
-        _discard_read_files()
-        _forget_abandoned()
-
-
-def _discard_read_files() -> None:
-    """Files first, rows after: a file is never seen without the row that made it."""
-    root = Path(settings.UPLOAD_DIR)
-    folders = {folder.name: folder for folder in root.iterdir() if folder.is_dir()} if root.is_dir() else {}
-    needed = _sessions_to_keep(list(folders))
-    for name, folder in folders.items():
-        if name not in needed:
-            shutil.rmtree(folder, ignore_errors=True)
-    store = store_of("uploads")
-    if store is None or not is_due(store):
-        return
-    for kind in ("default", "uploads"):
-        if place := store_of(kind):
-            place.abort_stale_uploads()
-    found = [file.name for file in store.listing()]
-    needed = _sessions_to_keep(list({name.partition("/")[0] for name in found}))
-    store.delete_all(name for name in found if name.partition("/")[0] not in needed)
-
-
-def _forget_abandoned() -> None:
-    """Delete the rows of sessions that never came to a job, long after their client could still ask for them."""
-    long_ago = Now() - timedelta(days=ABANDONED_DAYS)
-    abandoned = ImportSession.objects.filter(job=None, upload_before__lt=long_ago).order_by("upload_before")
-    ImportSession.objects.filter(pk__in=list(abandoned.values_list("pk", flat=True)[:100])).delete()
-
-
-def _sessions_to_keep(names: list[str]) -> set[str]:
-    """Those of `names` that are sessions whose files are still to come, or still to be read."""
-    keys: list[uuid.UUID] = []
-    for name in names:
-        try:
-            keys.append(uuid.UUID(name))
-        except ValueError:
-            continue
-    an_hour_ago = Now() - timedelta(hours=1)
-    coming = Q(inserted_at=None, given_up="", upload_before__gt=an_hour_ago)
-    to_be_read = Q(inserted_at__gt=an_hour_ago, job=None) | Q(job__state__in=ACTIVE)
-    kept: Any = ImportSession.objects.filter(coming | to_be_read, pk__in=keys).values_list("pk", flat=True)
-    return {str(key) for key in kept}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -39,12 +39,13 @@ class LabelVocabulary(models.Model):
         return None if packed is None else msgspec.json.decode(zlib.decompress(packed), type=tuple[str, ...])
 
     @classmethod
-    def keep(cls, dataset: Dataset, revision: int, labels: Sequence[str]) -> None:
-        """Keep `labels`, and let go of what was kept of much earlier revisions."""
+    def keep(cls, dataset: Dataset, revision: int, labels: Sequence[str], *, besides: Iterable[int] = ()) -> None:
+        """Keep `labels`, and let go of what was kept of much earlier revisions, but for those of `besides`."""
         packed = zlib.compress(msgspec.json.encode(labels), level=1)
         row = LabelVocabulary(dataset=dataset, revision=revision, packed=packed)
         rows = LabelVocabulary.objects.filter(dataset=dataset)
         with transaction.atomic():
             # Somebody else may have found them as well.
             rows.bulk_create([row], ignore_conflicts=True)
-            rows.filter(pk__in=list(rows.order_by("-revision").values_list("pk", flat=True)[_KEPT:])).delete()
+            late = list(rows.order_by("-revision").values_list("revision", flat=True)[:_KEPT])
+            rows.exclude(revision__in=[*late, *besides]).delete()

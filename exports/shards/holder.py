@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from django.db import models, transaction
 
@@ -105,9 +106,10 @@ class _Held:
             except Refused:
                 continue
             try:
-                with Lease(shard, Progress()) as lease:
-                    part = Watch(watch.lease, watch.progress, lease)
-                    writer.write_fragment(shard, self._writing.source, self._writing.plan.options, part)
+                progress = Progress()
+                with Lease(shard, progress) as lease:
+                    both = replace(watch, part=Watch(lease, progress))
+                    writer.write_fragment(shard, self._writing.source, self._writing.plan.options, both)
                 self._written.add(pk)
             except (LeaseLost, Refused):
                 watch.lease.check()  # it was the shard's that was lost: somebody else has it

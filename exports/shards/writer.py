@@ -7,6 +7,7 @@ import uuid
 from contextlib import suppress
 
 from django.conf import settings
+from django.db import OperationalError
 
 from exports import storage
 from exports.fragments import FragmentWriter
@@ -19,12 +20,14 @@ from exports.shards import packing
 from exports.sources import SnapshotGone, Source
 from exports.writing import Writing
 from vi_portal.jobs.attempts import attempt, started
-from vi_portal.jobs.lease import Lease, Watch
+from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused
 from vi_portal.jobs.progress import Progress
 from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
+
+_LEFT = "Shard %s is left to the holder of its export. %s"
 
 
 def run(shard_id: uuid.UUID, *, worker: str) -> None:
@@ -35,7 +38,11 @@ def run(shard_id: uuid.UUID, *, worker: str) -> None:
 
 
 def do(shard: ExportShard) -> None:
-    """Write `shard`, which was just started. Never raises for what can befall it."""
+    """Write `shard`, which was just started. Never raises for what can befall it.
+
+    What went wrong may be this worker's own fault: its disk is full, it lost the store. So it says nothing of the
+    export; the holder tries, and if it fares no better, the export ends with what befell the holder.
+    """
 
     def work(shard: ExportShard) -> None:
         spec, progress = shard.export.spec, Progress()
@@ -43,14 +50,13 @@ def do(shard: ExportShard) -> None:
             snapshot = packing.snapshot_of(shard)
             with Source.open(shard.dataset, spec, snapshot=snapshot) as source, Lease(shard, progress) as lease:
                 write_fragment(shard, source, options_of(source), Watch(lease, progress))
-        except SnapshotGone:
-            log.info("Shard %s is left to the holder of its export.", shard.pk, extra={"job": str(shard.export_id)})
-            shard.leave_to_the_holder()
-        except StoreFailed as error:
-            # The store may fail this worker alone. If it fails the holder too, the export ends with what that was told.
-            if not error.lasting and shard.attempts < settings.JOB_MAX_ATTEMPTS:
+        except (LeaseLost, Refused, OperationalError):
+            raise
+        except Exception as error:
+            if isinstance(error, StoreFailed) and not error.lasting and shard.attempts < settings.JOB_MAX_ATTEMPTS:
                 raise
-            log.warning("Shard %s is left to the holder of its export. %s", shard.pk, error.what)
+            foreseen = isinstance(error, SnapshotGone | StoreFailed)
+            log.log(logging.INFO if foreseen else logging.ERROR, _LEFT, shard.pk, error, exc_info=not foreseen)
             shard.leave_to_the_holder()
 
     attempt(shard, work=work, expected=ExportFailed, reason=sentence)

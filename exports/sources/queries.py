@@ -42,10 +42,10 @@ def streamed(statement: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, .
             yield row
 
 
-def plain_rows(rows: QuerySet[Any, Any]) -> Iterator[tuple[Any, ...]]:
-    """The rows of a `values_list`, of texts and numbers."""
+def plain_rows(rows: QuerySet[Any, Any]) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a `values_list`, of texts and numbers, some at a time: there may be too many for memory."""
     sql, parameters = rows.query.get_compiler("snapshot").as_sql()
-    with connections["snapshot"].cursor() as cursor:
+    with connections["snapshot"].chunked_cursor() as cursor:
         cursor.execute(sql, parameters)
         while batch := cursor.fetchmany(1000):
-            yield from batch
+            yield batch

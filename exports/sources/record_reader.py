@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ class Pair(NamedTuple):
     labels: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecordReader:
     """Reads the assets of `dataset` as `spec` asks for them."""
 
@@ -65,9 +66,8 @@ class RecordReader:
 
         Only the caller knows whether the image can be had: `receipt` does not hear that an asset was written.
         """
-        clashes = self._clashes()
         for asset, record, labels, content in self._read(ids, receipt):
-            name = self._paired_name(asset, clashes=asset.pk in clashes)
+            name = self._paired_name(asset, clashes=asset.pk in self._clashes)
             asset.report_oddities(receipt)
             yield Pair(record._replace(filename=name), asset.image_member(name, content), asset.name, labels)
 
@@ -84,7 +84,9 @@ class RecordReader:
                 asset.report_oddities(receipt)
                 yield asset.image_member(asset.member_name, content), asset.name
 
+    @cached_property
     def _clashes(self) -> Clashes:
+        """Found once, in a pass over all names of the dataset."""
         # The order of code points: that of SQLite, and in PostgreSQL to be asked for.
         order = "C" if connections["snapshot"].vendor == "postgresql" else "BINARY"
         assets = Asset.objects.using("snapshot").filter(dataset=self.dataset).order_by(Collate("member_key", order))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 from django.db.models import Case, F, When
@@ -51,7 +52,7 @@ class Repairs:
         whole = When(flawed=False, contents_normalized__isnull=False, then="contents_normalized")
         text = Case(whole, default="contents") if self.normalized else F("contents")
         rows = Annotation.objects.filter(asset=asset.pk).order_by("pk")
-        return plain_rows(rows.values_list("uid", "category", text, "labels", "flawed"))
+        return chain.from_iterable(plain_rows(rows.values_list("uid", "category", text, "labels", "flawed")))
 
     def _opened(self, asset: AssetRow, row: tuple[Any, ...], receipt: PartReceipt) -> tuple[AnnotationRecord, str]:
         """The annotation, repaired if it is flawed, and its labels text. Raises `ContentsError`."""

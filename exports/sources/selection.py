@@ -27,9 +27,9 @@ class Selection:
         """How many assets were asked for, annotated or not."""
         return self._assets().count()
 
-    def asked_for(self) -> Iterator[tuple[int, str, bool]]:
-        """(row id, public id, whether it is annotated) of every asset that was asked for, by row id, but for the
-        `imageless`.
+    def asked_for(self) -> Iterator[list[tuple[int, str, bool]]]:
+        """(row id, public id, whether it is annotated) of every asset that was asked for, by row id, some at a time;
+        but for the `imageless`.
 
         The public id is empty where nothing is split by it.
         """

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -18,7 +19,7 @@ from exports.sources.snapshots import Snapshot, SnapshotGone
 from exports.spec import ExportSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """What one dataset holds at one moment, as far as `spec` asks for it."""
 
@@ -52,13 +53,15 @@ class Source:
         """Which assets the export is of."""
         return Selection(self.dataset, self.spec)
 
-    @property
+    @cached_property
     def reader(self) -> RecordReader:
         """What makes records of assets, and reads their images."""
         return RecordReader(self.dataset, self.spec)
 
-    def labels(self) -> tuple[str, ...]:
+    def labels(self, *, keep: bool = False) -> tuple[str, ...]:
         """Every label of the dataset, sorted, filter or not: a label keeps its number in every export. None where the
         format gives them no numbers.
+
+        Where they had to be found, they may be kept for who asks next.
         """
-        return vocabulary.labels_of(self.dataset, self.revision) if self.spec.encoding.numbers else ()
+        return vocabulary.labels_of(self.dataset, self.revision, keep=keep) if self.spec.encoding.numbers else ()

@@ -4,26 +4,40 @@ assets at a time, for the texts of all would not fit in memory.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import Error
 from django.db.models import Aggregate, TextField
 
 from datasets import contents
 from datasets.models import Annotation, Asset, Dataset, LabelVocabulary
+from exports.models import ExportShard
+
+log = logging.getLogger(__name__)
 
 _ASSETS_A_TALLY = 1000
 
 
-def labels_of(dataset: Dataset, revision: int) -> tuple[str, ...]:
-    """Every label of `dataset`, sorted. `revision` is that of the moment that is seen; who asks next for the same finds
-    them known.
+def labels_of(dataset: Dataset, revision: int, *, keep: bool) -> tuple[str, ...]:
+    """Every label of `dataset`, sorted. `revision` is that of the moment that is seen; where they are to be kept, who
+    asks next for the same finds them known.
     """
     labels = LabelVocabulary.known(dataset, revision)
     if labels is None:
         labels = _found(dataset)
-        LabelVocabulary.keep(dataset, revision, labels)
+        if keep:
+            _keep(dataset, revision, labels)
     return labels
+
+
+def _keep(dataset: Dataset, revision: int, labels: tuple[str, ...]) -> None:
+    shards = ExportShard.objects.filter(dataset=dataset).order_by()
+    try:
+        LabelVocabulary.keep(dataset, revision, labels, besides=shards.values_list("revision", flat=True).distinct())
+    except Error:
+        log.warning("The labels of dataset %s are not kept; others find them again.", dataset.pk, exc_info=True)
 
 
 def _found(dataset: Dataset) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from django.test import Client
 from tests import cast
 from tests.api.calling import client_of, key_of, message
 from vi_portal.accounts.models import Organization, Role, SecretKey, User
-from vi_portal.api.request_ids import RequestIdFilter
 from vi_portal.api.schemas import WireSchema
+from vi_portal.log_context import ContextFilter
 
 
 def schemas_below(schema: type[WireSchema]) -> Iterator[type[WireSchema]]:
@@ -132,9 +132,8 @@ def test_a_crash_is_a_message_and_a_line_with_the_request_id(
         raise RuntimeError("The disk is on fire.")
 
     monkeypatch.setattr("vi_portal.accounts.api.organization_out", crash)
-    caplog.handler.addFilter(RequestIdFilter())
     client = Client(headers={"Authorization": f"Bearer {text}"}, raise_request_exception=False)
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.filtering(ContextFilter()):
         response = client.get("/workspaces", headers={"X-Request-Id": "abc-1"})
     assert response.status_code == 500
     assert "log" in message(response)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test.utils import CaptureQueriesContext
 
 from datasets.contents import PhraseGrounding
 from datasets.filters import AssetFilter
 from datasets.models import Dataset, LabelVocabulary
+from exports.preview import preview
 from exports.sources import Source, vocabulary
 from exports.spec import ExportSpec
 from tests import cast
+from tests.exports.reading import export, members
+from vi_portal.jobs.models import State
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -42,7 +45,7 @@ def test_labels_are_looked_for_again_when_the_dataset_changed(valves: Dataset) -
 
     def labels() -> tuple[str, ...]:
         with Source.open(valves, spec) as source, CaptureQueriesContext(connections["snapshot"]) as queries:
-            found = source.labels()
+            found = source.labels(keep=True)
         read.append(any("group_concat" in query["sql"] or "string_agg" in query["sql"] for query in queries))
         return found
 
@@ -61,3 +64,30 @@ def test_labels_of_an_earlier_moment_are_kept_beside_later_ones(valves: Dataset)
     assert LabelVocabulary.known(valves, 8) == ("label 8",)
     assert LabelVocabulary.known(valves, 0) is None
     assert LabelVocabulary.known(cast.make_dataset(valves.organization, name="Other"), 9) is None
+
+
+def test_labels_that_others_still_read_are_kept(valves: Dataset) -> None:
+    for revision in range(10):
+        LabelVocabulary.keep(valves, revision, [f"label {revision}"], besides=[2, 7])
+    known = [revision for revision in range(10) if LabelVocabulary.known(valves, revision)]
+    assert known == [2, 6, 7, 8, 9]
+
+
+def test_an_export_does_not_need_its_labels_kept(valves: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    cast.make_annotation(cast.make_asset(valves, "a.jpg"), cast.grounding("one valve", "valve"))
+
+    def refused(*_: object, **__: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(LabelVocabulary, "keep", refused)
+    job = export(valves, format="ViTfrecord")
+    assert job.state == State.FINISHED
+    assert b'name: "valve"' in members(job)["label_map.pbtxt"]
+
+
+def test_a_preview_keeps_nothing(valves: Dataset) -> None:
+    cast.make_annotation(cast.make_asset(valves, "a.jpg"), cast.grounding("one valve", "valve"))
+    shown = preview(ExportSpec(format="ViTfrecord"), dataset=valves)
+    assert shown.first is not None
+    assert "valve" in shown.first.text
+    assert not LabelVocabulary.objects.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from exports.shards import holder, writer
 from tests.exports.reading import export, leftovers
 from tests.exports.sharing import assert_equal, ids_of, once_dealt, sign_in, write_elsewhere
 from vi_portal.jobs.models import State
+from vi_portal.jobs.sweep import requeue_lost
 from vi_portal.s3.failures import StoreFailed
 
 pytestmark = [
@@ -35,7 +37,7 @@ def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.Mo
         write_elsewhere(*others)
         ExportShard.start(first, worker="killed")
         ExportShard.objects.filter(pk=first).update(lease_expires_at=Now() - timedelta(seconds=1))
-        ExportShard.requeue_lost()
+        requeue_lost(ExportShard)
 
     def finished(held: holder._Held) -> None:
         attempts.extend(held._job.shards.order_by("number").values_list("attempts", flat=True))
@@ -60,7 +62,7 @@ def test_a_shard_that_was_taken_from_the_holder_and_swept_up_is_done_again(
         if not taken:
             taken.append(shard.pk)
             ExportShard.objects.filter(pk=shard.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
-            ExportShard.requeue_lost()
+            requeue_lost(ExportShard)
             raise FileNotFoundError("The spool is gone.")
         write(shard, *arguments)
 
@@ -85,9 +87,19 @@ def test_a_shard_that_cannot_be_written_fails_the_export_with_its_reason(
     assert not ExportShard.objects.exists()
 
 
-@pytest.mark.parametrize("lasting", [True, False])
-def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
-    pumps: Dataset, monkeypatch: pytest.MonkeyPatch, settings: LazySettings, lasting: bool
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreFailed("The file store refuses the portal.", lasting=True),
+        StoreFailed("The file store does not answer.", lasting=False),
+        OSError(errno.ENOSPC, "No space left on device"),
+        PermissionError("spool"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_worker_that_can_write_nothing_does_not_fail_the_exports_of_others(
+    pumps: Dataset, monkeypatch: pytest.MonkeyPatch, settings: LazySettings, error: Exception
 ) -> None:
     alone = export(pumps)
     sign_in("test", "other")
@@ -96,7 +108,7 @@ def test_a_worker_that_the_store_refuses_does_not_fail_the_exports_of_others(
 
     def refused(shard: ExportShard, *arguments: Any) -> None:
         if shard.worker == "other":
-            raise StoreFailed("The file store refuses the portal.", lasting=lasting)
+            raise error
         write(shard, *arguments)
 
     def try_elsewhere(job: ExportJob) -> None:

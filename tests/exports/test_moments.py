@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import connection, connections
 
 from datasets.models import Dataset
 from exports.history import history
-from exports.moments import Moment
+from exports.moments import Moment, Moments
 from tests.exports.jobs import make_running
 from vi_portal.accounts.models import Membership, User
 
@@ -72,3 +73,14 @@ def test_nobody_waits_for_a_newer_one_than_they_need(valves: Dataset, ana: User)
     assert now.has_read.wait(20)
     assert asked(valves, within=60) is last
     assert now.answer() is asked(valves, within=60)
+
+
+def test_no_more_pages_are_kept_than_anybody_looks_at(valves: Dataset, ana: User) -> None:
+    make_running(valves, ana)
+    moments = Moments(seconds=60)
+    first = moments.of_late(valves, None, within=60)
+    for nonsense in ("", "x", "-1", "1e3", "٣", "9" * 50):
+        assert moments.of_late(valves, nonsense, within=60) is first
+    pages = [weakref.ref(moments.of_late(valves, str(page), within=60)) for page in range(2, 300)]
+    assert sum(page() is not None for page in pages) <= 101
+    assert moments.of_late(valves, "299", within=60) is pages[-1]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,12 +14,16 @@ from django.db.models.functions import Now
 from datasets.models import Dataset
 from exports import runner
 from exports.dispatch import request_export
+from exports.formats import vi_jsonl
 from exports.models import ExportJob, ExportShard
+from exports.records import Record
 from exports.shards import holder
 from exports.spec import ExportSpec
 from tests.exports.reading import export, leftovers
 from tests.exports.sharing import ids_of, once_dealt, sign_in, write_elsewhere
+from vi_portal.jobs import lease
 from vi_portal.jobs.models import State
+from vi_portal.jobs.sweep import requeue_lost
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "snapshot"]),
@@ -44,7 +49,7 @@ def test_what_a_dead_holder_left_is_swept_up(pumps: Dataset, monkeypatch: pytest
     ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
     ExportJob.discard_leftovers()
     assert len(leftovers()) == 2  # still wanted, as far as anybody knows
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     ExportShard.discard_leftovers()
     ExportJob.discard_leftovers()
     assert leftovers() == []
@@ -70,7 +75,7 @@ def test_a_shard_of_an_earlier_attempt_is_not_written(pumps: Dataset, monkeypatc
 def taken_over(job: ExportJob) -> ExportJob:
     """The export as its next holder has it: the lease of the one before ran out."""
     ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     return ExportJob.start(job.pk, worker="next")
 
 
@@ -104,3 +109,26 @@ def test_a_holder_that_wakes_up_late_deals_no_shards(pumps: Dataset, monkeypatch
     job = export(pumps)
     assert (job.state, job.worker) == (State.RUNNING, "next")
     assert [shard.export_token for shard in job.shards.all()] == [job.lease_token]
+
+
+def test_a_shard_that_takes_long_is_no_standstill(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in("test", "other")
+    monkeypatch.setattr(lease, "STALL_SECONDS", 0.25)
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.02)
+    head = vi_jsonl.head
+
+    def slowly(record: Record) -> bytes:
+        time.sleep(0.08)  # longer than the limit for all of a shard, well below it for each of its records
+        return head(record)
+
+    monkeypatch.setattr(vi_jsonl, "head", slowly)
+    attempts: set[int] = set()
+    finish = ExportShard.finish
+
+    def finished(shard: ExportShard, **results: Any) -> None:
+        attempts.add(shard.attempts)
+        finish(shard, **results)
+
+    monkeypatch.setattr(ExportShard, "finish", finished)
+    assert export(pumps).state == State.FINISHED
+    assert attempts == {1}

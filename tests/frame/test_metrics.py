@@ -24,6 +24,7 @@ from tests.exports.jobs import make_finished, make_job
 from tests.exports.reading import export
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import Worker
+from vi_portal.jobs.sweep import requeue_lost
 from vi_portal.jobs.tallies import Tally
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
@@ -83,8 +84,8 @@ def test_what_goes_wrong_unforeseen_is_a_cause_of_its_own(valves: Dataset, monke
 def test_jobs_whose_workers_were_lost_too_often_are_counted(valves: Dataset, settings: LazySettings) -> None:
     past = timezone.now() - timedelta(seconds=1)
     make_job(valves, state="running", attempts=settings.JOB_MAX_ATTEMPTS, lease_expires_at=past)
-    ExportJob.requeue_lost()
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
+    requeue_lost(ExportJob)
     assert told()["vi_portal_job_failures_total{cause=lost worker,kind=export}"] == 1
 
 

@@ -20,6 +20,7 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import pytest
 from django.conf import settings as portal_settings
+from django.db import OperationalError, connection
 
 from datasets.models import Dataset
 from exports.dispatch import request_export
@@ -29,7 +30,8 @@ from tests import cast
 from tests.frame.portal import TO_START, environment, make_large, processes
 from tests.waiting import free_port, wait_until
 from vi_portal.jobs.models import State, Worker
-from vi_portal.supervisor import release_jobs
+from vi_portal.jobs.sweep import release_jobs, requeue_lost
+from vi_portal.supervisor import Program, Supervisor, is_signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -272,7 +274,24 @@ def test_only_the_jobs_of_the_worker_that_is_gone_are_given_back() -> None:
         ExportJob.start(job.pk, worker=name)
 
     release_jobs("gone", attempt_counts=True)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
 
     assert {job.worker: job.state for job in ExportJob.objects.all()} == {"gone": "queued", "alive": "running"}
     assert [worker.name for worker in Worker.objects.all()] == ["alive"]
+
+
+def test_a_worker_that_dies_while_the_database_is_away_does_not_end_the_portal() -> None:
+    def away(*_: Any) -> None:
+        raise OperationalError("The server closed the connection.")
+
+    said: list[str] = []
+    supervisor = Supervisor(say=said.append)
+    supervisor._worker = Program("tabnanny", orphaned=signal.SIGKILL)  # it ends at once
+    wait_until(lambda: supervisor._worker is not None and supervisor._worker.exit_code is not None)
+
+    with connection.execute_wrapper(away):
+        supervisor._look_after_worker()
+        assert not is_signed_in("worker")
+
+    assert "a new one starts" in said[0]
+    assert "their leases end" in said[1]

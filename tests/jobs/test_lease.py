@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 from vi_portal.jobs import lease as lease_module
 from vi_portal.jobs.lease import Lease, LeaseLost
 from vi_portal.jobs.progress import Progress
+from vi_portal.jobs.sweep import requeue_lost
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,7 +70,7 @@ def test_an_error_of_work_that_was_taken_away_tells_only_that(job: ExportJob) ->
     lease = Lease(job, Progress())
     lease.__enter__()
     ExportJob.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     with pytest.raises(LeaseLost):
         lease.__exit__(FileNotFoundError, FileNotFoundError("swept up"), None)
 

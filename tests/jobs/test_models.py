@@ -13,6 +13,7 @@ from datasets.models import Dataset
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from vi_portal.jobs.models import Refused, State, Worker
+from vi_portal.jobs.sweep import requeue_lost, ring_again
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +75,7 @@ def test_a_bell_does_not_begin_more_attempts_than_there_are(job: ExportJob, sett
     lose_worker(job, attempts=settings.JOB_MAX_ATTEMPTS)
     with pytest.raises(Refused):
         start(job)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     assert fresh(job).attempts == settings.JOB_MAX_ATTEMPTS
     assert fresh(job).state == State.FAILED
 
@@ -122,14 +123,14 @@ def test_a_job_that_is_gone_is_refused(db: None) -> None:
 
 def test_a_lost_job_is_queued_again_until_it_was_lost_too_often(job: ExportJob, settings: Any) -> None:
     start(job)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     assert fresh(job).state == State.RUNNING
     lose_worker(job, attempts=settings.JOB_MAX_ATTEMPTS - 1)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     assert fresh(job).state == State.QUEUED
     start(job)
     lose_worker(job, attempts=settings.JOB_MAX_ATTEMPTS)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     assert fresh(job).status == "Failed"
     assert "stopped unexpectedly" in fresh(job).failure
 
@@ -139,7 +140,7 @@ def test_a_bell_that_comes_late_starts_no_attempt_too_many(job: ExportJob, setti
     lose_worker(job, attempts=settings.JOB_MAX_ATTEMPTS)
     with pytest.raises(Refused):
         start(job)
-    ExportJob.requeue_lost()
+    requeue_lost(ExportJob)
     assert fresh(job).status == "Failed"
 
 
@@ -156,14 +157,14 @@ def test_a_job_nobody_heard_of_is_rung_for_after_the_grace_time(
     job: ExportJob, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     sent = rings(monkeypatch)
-    ExportJob.ring_again()
+    ring_again(ExportJob)
     assert sent == []
     ExportJob.objects.update(created_at=timezone.now() - timedelta(seconds=settings.JOB_GRACE_SECONDS + 1))
-    ExportJob.ring_again()
-    ExportJob.ring_again()
+    ring_again(ExportJob)
+    ring_again(ExportJob)
     assert sent == [str(job.pk)]
     ExportJob.objects.update(rung_at=timezone.now() - timedelta(seconds=settings.JOB_GRACE_SECONDS + 1))
-    ExportJob.ring_again()
+    ring_again(ExportJob)
     assert sent == [str(job.pk)] * 2
 
 
@@ -171,8 +172,8 @@ def test_a_job_queued_again_is_rung_for_at_once(job: ExportJob, monkeypatch: pyt
     sent = rings(monkeypatch)
     start(job)
     lose_worker(job)
-    ExportJob.requeue_lost()
-    ExportJob.ring_again()
+    requeue_lost(ExportJob)
+    ring_again(ExportJob)
     assert sent == [str(job.pk)]
 
 

@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils.text import capfirst
 
 from vi_portal.jobs.lease import LeaseLost
-from vi_portal.jobs.models import DISK_FULL, REFUSED, STORE_FAILED, UNEXPECTED, Job, Refused, settle
+from vi_portal.jobs.models import DISK_FULL, REFUSED, STORE_FAILED, UNEXPECTED, Job, Refused
 from vi_portal.log_context import working_on
 from vi_portal.s3.failures import StoreFailed
 
@@ -61,6 +61,21 @@ def attempt(
             _fail(job, error, reason(error), foreseen=isinstance(error, expected))
 
 
+def settle(verb: Callable[[], None]) -> None:
+    """Do `verb`, the last word on a job that did not go well, where it still can be said."""
+    try:
+        verb()
+    except Refused:
+        log.info("The job was moved by somebody else meanwhile.")
+    except OperationalError:
+        log.exception("The row could not be updated; the sweep will see to it.")
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether `error` is that nothing more could be written, for want of space or by a quota."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
     level = logging.INFO if foreseen else logging.ERROR
     log.log(level, "%s %s failed: %s", _called(type(job)), job.pk, told, exc_info=not foreseen)
@@ -71,7 +86,7 @@ def _fail(job: Job, error: Exception, told: str, *, foreseen: bool) -> None:
 def _cause(error: Exception, *, foreseen: bool) -> str:
     if isinstance(error, StoreFailed):
         return STORE_FAILED
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         return DISK_FULL
     return REFUSED if foreseen else UNEXPECTED
 

@@ -123,13 +123,13 @@ class Watch:
 
     lease: Lease
     progress: Progress
-    #: The lease of a part of the work, where that is held on its own.
-    part: Lease | None = None
+    #: The same for a part of the work, where that is held on its own.
+    part: Watch | None = None
 
     def advance(self, steps: int = 1) -> None:
         self.lease.check()
         if self.part is not None:
-            self.part.check()
+            self.part.advance(steps)
         self.progress.advance(steps)
 
     def wait(self, seconds: float) -> None:

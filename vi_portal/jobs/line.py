@@ -13,6 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db.models import F, Max, Q, Value
@@ -138,7 +139,9 @@ class Line:
 
 def line(*, announced: bool = False) -> Line:
     """The line as the database has it; with `announced`, only of jobs that a worker may take now. At most 3 queries."""
-    workers = dict(Worker.alive().values_list("name", "slots"))
+    alive = list(Worker.alive().values_list("name", "slots", Now()))
+    workers = {name: slots for name, slots, _ in alive}
+    now = alive[0][2] if alive else timezone.now()  # as the rows have it: clocks of machines differ
     running, waiting = [], []
     for row in _rows(announced=announced):
         entry = _entry(row)
@@ -150,7 +153,7 @@ def line(*, announced: bool = False) -> Line:
     turns = {(entry.large, entry.person) for entry in waiting if not entry.is_piece}
     # Where one person's jobs of one size are all that waits, the oldest is next in any case.
     served = _served() if len(turns) > 1 else {False: {}, True: {}}
-    return Line(sum(workers.values()), waiting, running, served)
+    return Line(sum(workers.values()), waiting, running, served, now)
 
 
 def _rows(*, announced: bool) -> Iterable[dict[str, Any]]:
@@ -197,5 +200,6 @@ def _served() -> dict[bool, dict[Person, datetime]]:
     return served
 
 
+@cache
 def _model(label: str) -> type[Job]:
     return next(kind for kind in kinds() if kind._meta.label_lower == label)

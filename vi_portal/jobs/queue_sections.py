@@ -16,10 +16,6 @@ class QueuedJob:
     position: int | None = None
     estimate: str = ""
 
-    @property
-    def kind(self) -> str:
-        return str(self.job._meta.verbose_name).removesuffix(" job").capitalize()
-
 
 @dataclass(frozen=True)
 class SeenWorker:

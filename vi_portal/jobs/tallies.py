@@ -9,14 +9,18 @@ from __future__ import annotations
 import bisect
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import DatabaseError, models, transaction
 from django.db.models import F
 
+from vi_portal.jobs.states import State
+
 log = logging.getLogger(__name__)
 
+#: What is counted: jobs that ended, seconds that finished ones waited and took, bytes they made, causes of failures.
+ENDED, WAITING, LASTING, BYTES, FAILURES = "ended", "waiting", "lasting", "bytes", "failures"
 #: The upper ends of the buckets of durations, in seconds; the last bucket has none.
 BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
@@ -74,6 +78,24 @@ class Tally(models.Model):
                 list(_added_up((end, counts.get(end, 0.0)) for end in ends)),
                 counts.get("sum", 0.0),
             )
+
+
+def count_finished(
+    kind: str, *, size: int, created: datetime, started: datetime, finished: datetime, attempts: int
+) -> None:
+    """Count a job of `kind` that finished, in its last of `attempts`, and the `size` in bytes of what it made."""
+    Tally.add(1, ENDED, kind, State.FINISHED)
+    Tally.add(size, BYTES, kind)
+    Tally.add_duration(finished - started, LASTING, kind)
+    if attempts == 1:  # the start of the first attempt is known
+        Tally.add_duration(started - created, WAITING, kind)
+
+
+def count_failed(kind: str, cause: str, *, jobs: int = 1) -> None:
+    """Count so many `jobs` of `kind` that failed for that `cause`."""
+    if jobs:
+        Tally.add(jobs, ENDED, kind, State.FAILED)
+        Tally.add(jobs, FAILURES, kind, cause)
 
 
 def count_once(name: str, *labels: str) -> None:

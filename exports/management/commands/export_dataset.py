@@ -25,6 +25,7 @@ from exports.registry import FORMATS
 from exports.spec import DEFAULT_FORMAT, ExportSpec, SpecError, parse_ratio, parse_seed
 from vi_portal.jobs.models import Refused, State
 from vi_portal.jobs.progress import Progress
+from vi_portal.jobs.sweep import requeue_lost
 
 #: What is held by a worker is looked at no more often.
 _LOOK_SECONDS = 0.1
@@ -104,7 +105,7 @@ def _run(job: ExportJob, progress: Progress) -> None:
     job.refresh_from_db()
     while job.is_active:
         time.sleep(max(settings.JOB_PAUSE_SECONDS, _LOOK_SECONDS))
-        ExportJob.requeue_lost()  # there may be nobody else to do it
+        requeue_lost(ExportJob)  # there may be nobody else to do it
         runner.run(job.pk, worker="command line", progress=progress)
         job.refresh_from_db()
 

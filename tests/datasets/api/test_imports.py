@@ -16,6 +16,7 @@ import pytest
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from datasets import leftovers
 from datasets.api import imports
 from datasets.imports import runner, sessions
 from datasets.imports.sessions import SessionRefused
@@ -246,12 +247,12 @@ def test_a_session_past_its_time_fails_and_its_files_are_swept_up(ana: User, val
     upload = sender.announce(a_jsonl=content).json()["files"]["a.jsonl"]
     sender.put(upload, content)
     folder = ImportSession.objects.get().folder
-    ImportJob.discard_leftovers()
+    leftovers.discard()
     assert folder.exists()
     ImportSession.objects.update(upload_before=timezone.now() - timedelta(hours=2))
     assert conditions(sender.status())["Files did not arrive in time"] == "FailedReach"
     assert sender.put(upload, content).status_code == 409
-    ImportJob.discard_leftovers()
+    leftovers.discard()
     assert not folder.exists()
 
 
@@ -386,6 +387,6 @@ def test_a_session_nobody_came_back_to_is_forgotten_after_a_month(ana: User, val
     for sender, ago in ended.items():
         ImportSession.objects.filter(pk=sender.id).update(upload_before=timezone.now() - ago)
 
-    ImportJob.discard_leftovers()
+    leftovers.discard()
 
     assert [sender.client.get(sender.at()).status_code for sender in ended] == [404, 200, 200]

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
-from datasets.imports import annotation_import, runner, tally
+from datasets.imports import annotation_import, runner, standing
 from datasets.models import Dataset, ImportJob, ImportSession
 from tests import cast
 from tests.datasets.imports.importing import line
@@ -128,7 +128,7 @@ def test_a_cancelled_import_says_how_much_of_it_stays(
             as_ana.post(address)
 
     monkeypatch.setattr(annotation_import, "_BATCH_ANNOTATIONS", 2)
-    monkeypatch.setattr(tally, "_TOLD_EVERY_SECONDS", 0)
+    monkeypatch.setattr(standing, "_TOLD_EVERY_SECONDS", 0)
     monkeypatch.setattr(ImportJob, "tell", tell_and_be_cancelled)
     runner.run(ImportJob.objects.get().pk, worker="test")
     assert "<strong>4 annotations</strong>, and a few more until it stops" in asked[0]

@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from datasets import leftovers
 from datasets.imports import runner as import_runner
 from datasets.imports import sessions
 from datasets.models import Annotation, Dataset, ImportJob
@@ -43,11 +44,11 @@ def test_annotation_files_nobody_reads_go_from_the_store(valves: Dataset, ana: U
     session = sessions.open_session(valves, user=ana, policies=sessions.Policies())
     sessions.add_file(session, "a.jsonl", BytesIO(b"{}"))
     bucket.put(f"team/uploads/{uuid.uuid4()}/1", b"of no session")
-    ImportJob.discard_leftovers()
+    leftovers.discard()
     [kept] = bucket.keys("team/uploads/")
     assert str(session.pk) in kept
     sessions.give_up(session, reason="CancelledByUser")
-    ImportJob.discard_leftovers()
+    leftovers.discard()
     assert bucket.keys("team/uploads/") == []
 
 

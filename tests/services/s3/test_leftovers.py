@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from datasets import removal
-from datasets.models import Dataset, ImportJob
+from datasets import leftovers, removal
+from datasets.models import Dataset
 from exports.models import ExportJob
 from tests.exports.jobs import make_finished, make_running
 from tests.services.s3.kit import with_images
@@ -45,7 +45,7 @@ def test_uploads_of_images_that_nobody_finishes_are_given_up(
         monkeypatch.setattr(s3_store, "_STALE", -timedelta(minutes=1))
     bucket.begin("team/media/large.png")
     bucket.begin("other/media/large.png")
-    ImportJob.discard_leftovers()
+    leftovers.discard()
     assert bucket.unfinished() == ["other/media/large.png"]
 
 

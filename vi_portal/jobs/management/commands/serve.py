@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from vi_portal.supervisor import CannotStart, Supervisor
+from vi_portal.readiness import CannotStart
+from vi_portal.supervisor import Supervisor
 
 
 class Command(BaseCommand):

@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from datasets.imports.account import Summary
 from datasets.models import ImportJob
-from vi_portal.jobs.models import settle
+from vi_portal.jobs.attempts import settle
 
 #: The row is written at most this often.
 _TOLD_EVERY_SECONDS = 1.0
 
 
-class Tally:
+class Standing:
     """Counts of what is committed, in the row of `job`. In a `with` block: an error's way out tells the last ones."""
 
     def __init__(self, job: ImportJob) -> None:

@@ -1,4 +1,4 @@
-"""What every background job shares: the state machine, the lease, and who is there to work.
+"""What every background job shares: the state machine, and the lease.
 
 The row is the truth and the queue only a doorbell. Each verb is one conditional UPDATE that must change exactly
 one row, or it is `Refused`; nobody reads a row, decides, and saves it. Times that decide anything are the
@@ -9,56 +9,26 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from celery import current_app
 from django.apps import apps
 from django.conf import settings
-from django.db import OperationalError, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 
 from vi_portal.accounts.models import User
 from vi_portal.api.request_ids import current_id
-from vi_portal.jobs.tallies import Tally
+from vi_portal.jobs.states import ACTIVE, CANCELLED, UNEXPECTED, Refused, State
+from vi_portal.jobs.tallies import count_failed, count_finished
 
 log = logging.getLogger(__name__)
 
-#: How many waiting jobs are rung for again at once.
-_HEAD_OF_LINE = 4
 #: So long a broker that confirms messages is waited for.
 _CONFIRM_SECONDS = 5
-
-
-#: What is counted: jobs that ended, seconds that finished ones waited and took, bytes they made, causes of failures.
-ENDED, WAITING, LASTING, BYTES, FAILURES = "ended", "waiting", "lasting", "bytes", "failures"
-#: Why jobs fail.
-CANCELLED, LOST_WORKER, REFUSED, DISK_FULL, STORE_FAILED, UNEXPECTED = (
-    "cancelled",
-    "lost worker",
-    "refused",
-    "disk full",
-    "store failed",
-    "unexpected",
-)
-
-
-class Refused(Exception):
-    """The job was not in the state this step needs: somebody else moved it first."""
-
-
-class State(models.TextChoices):
-    """Where a job stands. A person sees only three words for it: see `Job.status`."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
-ACTIVE = (State.QUEUED, State.RUNNING)
 
 
 class Job(models.Model):
@@ -205,6 +175,14 @@ class Job(models.Model):
             self._move(self._held, **_failed(reason))
             self._count_failed(cause)
 
+    @classmethod
+    def fail_all(cls, jobs: Q, reason: str, *, cause: str) -> int:
+        """The same for every job of this kind that is in `jobs`, whoever holds it; return how many that were."""
+        with transaction.atomic():
+            failed = cls._default_manager.filter(jobs).update(**_failed(reason))
+            cls._count_failed(cause, jobs=failed)
+        return failed
+
     def release(self) -> None:
         """Give the job back unfinished, for another attempt. Raises `Refused`."""
         self._move(self._held, lease_expires_at=Now())
@@ -229,26 +207,19 @@ class Job(models.Model):
             self._count_failed(CANCELLED)
 
     def _count_finished(self, size: int) -> None:
-        if self.is_piece:
-            return
-        kind = self.kind_name()
-        Tally.add(1, ENDED, kind, State.FINISHED)
-        Tally.add(size, BYTES, kind)
-        columns = ("created_at", "started_at", "finished_at", "attempts")
-        created, started, finished, attempts = type(self)._default_manager.values_list(*columns).get(pk=self.pk)
-        Tally.add_duration(finished - started, LASTING, kind)
-        if attempts == 1:  # the start of the first attempt is known
-            Tally.add_duration(started - created, WAITING, kind)
+        if not self.is_piece:
+            moments = {"created": F("created_at"), "started": F("started_at"), "finished": F("finished_at")}
+            row: Any = type(self)._default_manager.values("attempts", **moments).get(pk=self.pk)
+            count_finished(self.kind_name(), size=size, **row)
 
     @classmethod
     def _count_failed(cls, cause: str, *, jobs: int = 1) -> None:
-        if jobs and not cls.is_piece:
-            Tally.add(jobs, ENDED, cls.kind_name(), State.FAILED)
-            Tally.add(jobs, FAILURES, cls.kind_name(), cause)
+        if not cls.is_piece:
+            count_failed(cls.kind_name(), cause, jobs=jobs)
 
     @classmethod
     def kind_name(cls) -> str:
-        """What this kind of job is called in counts: `export`, `import`, `export shard`."""
+        """What one job of this kind is called: `export`, `import`, `export shard`."""
         return str(cls._meta.verbose_name).removesuffix(" job")
 
     @property
@@ -280,34 +251,6 @@ class Job(models.Model):
         return Q(lease_expires_at=None) | Q(lease_expires_at__lte=Now())
 
     @classmethod
-    def requeue_lost(cls) -> None:
-        """Queue again what lost its worker; fail what lost too many."""
-        lost = cls._default_manager.filter(state=State.RUNNING, lease_expires_at__lt=Now())
-        spent = lost.filter(attempts__gte=settings.JOB_MAX_ATTEMPTS)
-        told = f"The worker stopped unexpectedly {settings.JOB_MAX_ATTEMPTS} times. Its log says why."
-        with transaction.atomic():
-            failed = spent.update(**_failed(told))
-            cls._count_failed(LOST_WORKER, jobs=failed)
-        requeued = lost.update(state=State.QUEUED, rung_at=None, phase="", lease_token=None, lease_expires_at=None)
-        if failed or requeued:
-            log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)
-
-    @classmethod
-    def ring_again(cls) -> None:
-        """Ring for the head of the line where no worker answered within the grace time.
-
-        Only for the head: jobs behind it wait their turn, and a bell for each of them would fill the broker.
-        """
-        grace = Now() - timedelta(seconds=settings.JOB_GRACE_SECONDS)
-        unheard = Q(rung_at=None) | Q(rung_at__lt=grace)
-        queued = cls._default_manager.filter(state=State.QUEUED).order_by("created_at", "pk")
-        for job in queued[:_HEAD_OF_LINE]:
-            fresh = Q(attempts=0, rung_at=None, created_at__gte=grace)
-            rings = cls._default_manager.filter(unheard & ~fresh, pk=job.pk, state=State.QUEUED)
-            if rings.update(rung_at=Now()):
-                job.ring()
-
-    @classmethod
     def kept(cls) -> Q:
         """The jobs whose dataset must keep its row though it was deleted: those that hold something of worth."""
         return Q(state__in=ACTIVE)
@@ -320,45 +263,6 @@ class Job(models.Model):
 def kinds() -> list[type[Job]]:
     """Every kind of job there is."""
     return [model for model in apps.get_models() if issubclass(model, Job)]
-
-
-class Worker(models.Model):
-    """A worker that is, or lately was, alive; it signs in again with every sweep."""
-
-    name = models.CharField(max_length=255, primary_key=True)
-    started_at = models.DateTimeField(db_default=Now())
-    seen_at = models.DateTimeField(db_default=Now())
-    slots = models.PositiveSmallIntegerField(default=1, help_text="How many jobs it does at once.")
-
-    def __str__(self) -> str:
-        return self.name
-
-    @classmethod
-    def sign_in(cls, name: str, *, slots: int = 1) -> None:
-        """Note that the worker `name`, which does `slots` jobs at once, is alive."""
-        if not cls.objects.filter(pk=name).update(seen_at=Now(), slots=slots):
-            Worker.objects.bulk_create([Worker(name=name, slots=slots)], ignore_conflicts=True)
-
-    @classmethod
-    def sign_out(cls, name: str) -> None:
-        """Note that the worker `name` is gone."""
-        cls.objects.filter(pk=name).delete()
-
-    @classmethod
-    def alive(cls) -> models.QuerySet[Worker]:
-        """The workers seen within three sweeps (and ten seconds more)."""
-        silence = timedelta(seconds=3 * settings.JOB_SWEEP_SECONDS + 10)
-        return cls.objects.filter(seen_at__gte=Now() - silence)
-
-    @classmethod
-    def slots_beside(cls, name: str) -> int:
-        """How many jobs can be done at once beside one that `name` does, who need not be a worker."""
-        slots = dict(cls.alive().values_list("name", "slots"))
-        return sum(slots.values()) - (name in slots)
-
-    @classmethod
-    def forget_long_gone(cls) -> None:
-        cls.objects.filter(seen_at__lt=Now() - timedelta(days=1)).delete()
 
 
 def _lease_end() -> Any:
@@ -374,13 +278,3 @@ def _failed(reason: str) -> dict[str, Any]:
         "lease_token": None,
         "lease_expires_at": None,
     }
-
-
-def settle(verb: Callable[[], None]) -> None:
-    """Do `verb`, the last word on a job that did not go well, where it still can be said."""
-    try:
-        verb()
-    except Refused:
-        log.info("The job was moved by somebody else meanwhile.")
-    except OperationalError:
-        log.exception("The row could not be updated; the sweep will see to it.")
