@@ -29,7 +29,7 @@ TOGETHER = (
     ("tests/exports/test_records.py", "TensorFlow"),
     ("tests/exports/test_shards.py", "TensorFlow"),
     ("tests/exports/test_lost_shards.py", "TensorFlow"),
-    ("tests/exports/formats/test_vi_full.py", "the vendor's loader"),
+    ("tests/exports/formats/test_vi_full", "the vendor's loader"),
 )
 
 
