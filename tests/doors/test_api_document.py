@@ -22,8 +22,8 @@ from schemathesis.checks import (
 )
 from schemathesis.config import SchemathesisConfig
 
+from tests.doors.caller import Caller
 from tests.doors.operations import Operation
-from tests.doors.test_api_keys import Caller
 from tests.doors.world import Place, undone
 from vi_portal.accounts.models import User
 from vi_portal.wsgi import application

@@ -24,7 +24,7 @@ from vi.api.types import PaginationParams
 from vi.client.errors import ViError
 
 from tests.sdk.conftest import Place
-from tests.sdk.test_putting_data_in import image, record, write_records
+from tests.sdk.files import image, record, write_records
 
 CLASSES = {
     "organizations": Organization,

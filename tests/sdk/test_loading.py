@@ -12,7 +12,7 @@ from vi.api.resources.datasets.types import DatasetExportFormat, DatasetExportOp
 from datasets.image_types import TYPES
 from tests.exports.vi_loader import Loader, paired, vi_loader
 from tests.sdk.conftest import Place
-from tests.sdk.test_putting_data_in import image, write_records
+from tests.sdk.files import image, write_records
 
 
 @pytest.fixture(scope="module")

@@ -8,37 +8,21 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
-from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.relay import running_relay
 from tests.e2e.portal import ROOT, Portal
-from tests.frame.portal import wait_until
+from tests.frame.gunicorns import asking, body_of
 from tests.frame.range_checks import ask_over_http
 from tests.services.conftest import Offered, link_to
+from tests.waiting import wait_until
 
 
 def port_of(portal: Portal) -> int:
     port = urlsplit(portal.url).port
     assert port is not None
     return port
-
-
-def asking(port: int, path: str, headers: str = "") -> socket.socket:
-    """A connection that has asked for `path` and reads nothing yet."""
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    client.settimeout(60)
-    client.connect(("127.0.0.1", port))
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n".encode())
-    return client
-
-
-def body_of(client: socket.socket) -> bytes:
-    response = HTTPResponse(client)
-    response.begin()
-    return response.read()
 
 
 def answers_a_page(portal: Portal, offered: Offered) -> bool:

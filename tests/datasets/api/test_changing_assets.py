@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from datasets import removal
 from datasets.models import Annotation, Asset, Dataset, ImageFacts
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import User
 

@@ -14,7 +14,7 @@ from datasets.models import Annotation, Asset, Dataset
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import Organization, User
 from vi_portal.jobs.models import State

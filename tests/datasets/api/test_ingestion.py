@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import google_crc32c
 import pytest
 from django.core.files.storage import default_storage
 from django.db.models.functions import Now
@@ -20,39 +19,12 @@ from datasets import leftovers, removal
 from datasets.contents import PhraseGrounding, parse
 from datasets.models import Code, Dataset, IngestionSession, IngestionSlot
 from datasets.uploads import ingestion
-from datasets.uploads.bodies import BodyRefused, signed
+from datasets.uploads.bodies import BodyRefused
 from tests import cast
-from tests.api.test_kit import client_of, key_of, message
+from tests.api.calling import client_of, key_of, message
 from tests.datasets.api.calling import path, sent
+from tests.datasets.api.sending import SESSIONS, crc, opened, put, state
 from vi_portal.accounts.models import Membership, Role, User
-
-SESSIONS = "/assetSources/managed/datature/default/assetIngestionSessions"
-
-
-def crc(content: bytes) -> int:
-    return signed(google_crc32c.value(content))
-
-
-def opened(client: Client, dataset: Dataset, *files: tuple[str, bytes], **spec: Any) -> dict[str, Any]:
-    """A session for `files`, as the client opens one."""
-    assets = [
-        {"filename": name, "mime": "image/jpeg", "size": len(content), "crc32c": crc(content), "kind": "Image"}
-        for name, content in files
-    ]
-    body = {"spec": {"kind": "Upload", "failureMode": "FailAfterOne", "assets": assets} | spec}
-    response = sent(client, "POST", path(dataset, SESSIONS), body)
-    assert response.status_code == 201, response.content
-    return dict(response.json())
-
-
-def put(slot: dict[str, Any], content: bytes, **headers: Any) -> Any:
-    """Send `content` to `slot` as the client does: no key, no cookie."""
-    url = urlsplit(slot["upload"]["url"])
-    return Client().put(f"{url.path}?{url.query}", content, content_type="image/jpeg", **headers)
-
-
-def state(client: Client, dataset: Dataset, session: dict[str, Any]) -> dict[str, Any]:
-    return dict(client.get(path(dataset, f"{SESSIONS}/{session['assetIngestionSessionId']}")).json()["status"])
 
 
 def test_an_image_becomes_an_asset_with_its_bytes(ana: User, valves: Dataset) -> None:

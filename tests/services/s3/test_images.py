@@ -15,10 +15,10 @@ from django.urls import reverse
 from datasets import images
 from datasets.models import Asset, Dataset
 from tests import cast
-from tests.api.test_kit import client_of
+from tests.api.calling import client_of
 from tests.conftest import signed_in
 from tests.datasets.api.calling import path
-from tests.datasets.api.test_ingestion import opened, put, state
+from tests.datasets.api.sending import opened, put, state
 from tests.services.s3.kit import with_images
 from tests.services.store import Asked, Bucket, Fault, Way, fails
 from vi_portal.accounts.models import User
