@@ -61,6 +61,7 @@ def test_workers_are_shown_with_what_they_do(as_staff: Client, valves: Dataset, 
         "Silent",
         "Export of <bdi>Valves</bdi>, 5%",
         "Writing annotations, 5%",
+        'value="5" aria-label="Progress of the export of Valves"',
         "(large)",
     ):
         assert words in page
