@@ -21,6 +21,13 @@ def test_the_overview_draws_the_distribution(as_ana: Client, valves: Dataset) ->
     assert '<rect width="50.00%"' in page
 
 
+def test_the_overview_has_the_id_that_programs_ask_for(as_ana: Client, valves: Dataset) -> None:
+    cast.make_asset(valves)
+    page = text_of(as_ana.get(reverse("dataset", args=[valves.pk])))
+    assert f'id="dataset-id">{valves.pk}</code>' in page
+    assert 'aria-label="Copy the dataset id"' in page
+
+
 def test_the_overview_counts_categories_where_there_are_any(as_ana: Client, valves: Dataset) -> None:
     asset, address = cast.make_asset(valves), reverse("dataset", args=[valves.pk])
     cast.make_annotation(asset)
