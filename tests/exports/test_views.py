@@ -63,6 +63,15 @@ def test_the_page_has_the_tab_the_export_and_the_history(as_ana: Client, valves:
     assert "import_dataset" in page
 
 
+def test_an_empty_history_asks_for_an_export_only_where_there_is_something_to_export(
+    as_ana: Client, acme: Organization, valves: Dataset
+) -> None:
+    assert "Choose <strong>Export</strong> above." in text_of(as_ana.get(page_of(valves)))
+    empty = text_of(as_ana.get(page_of(cast.make_dataset(acme, name="Empty"))))
+    assert "so there is nothing to export" in empty
+    assert "Choose <strong>Export</strong>" not in empty
+
+
 def test_only_formats_that_fit_are_shown(as_ana: Client, acme: Organization) -> None:
     notes = cast.make_dataset(acme, name="Notes", type="freeform")
     page = text_of(as_ana.get(page_of(notes)))
