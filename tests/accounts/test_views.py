@@ -95,6 +95,7 @@ def test_only_staff_sees_the_administration(as_ana: Client, ana: User) -> None:
         "datasets/annotation",
     ):
         assert as_ana.get(f"/admin/{table}/").status_code == 200
+    assert "Django" not in as_ana.get("/admin/").content.decode()
 
 
 def test_lost_visitors_get_a_page_of_the_portal(client: Client, as_ana: Client) -> None:

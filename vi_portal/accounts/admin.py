@@ -5,6 +5,8 @@ from django.contrib.auth.admin import UserAdmin
 
 from vi_portal.accounts.models import Membership, Organization, User
 
+admin.site.site_header = admin.site.site_title = "Vi Portal administration"
+admin.site.index_title = "Tables"
 admin.site.register(User, UserAdmin)
 
 
