@@ -77,7 +77,7 @@ function complain(text) {
   setTimeout(() => notice.remove(), 8000);
 }
 
-document.addEventListener("htmx:sendError", () => complain("The portal does not answer. Check your connection; the page tries again when you do."));
+document.addEventListener("htmx:sendError", () => complain("The portal does not answer. Check your connection, then try again."));
 document.addEventListener("htmx:responseError", (event) => {
   const { status } = event.detail.xhr;
   if (status === 503) complain("The portal cannot answer just now. Nothing is lost; try again in a moment.");
