@@ -31,7 +31,7 @@ def take(target: Path) -> None:
         running_portal(Path(folder)) as portal,
         running_browser() as browser,
     ):
-        context = browser.new_context(base_url=portal.url, viewport={"width": 1440, "height": 860})
+        context = browser.new_context(base_url=portal.url, viewport={"width": 1440, "height": 980})
         page = context.new_page()
         sign_in(page)
         page.get_by_role("main").get_by_role("link").filter(has=page.get_by_text(DATASET, exact=True)).click()
