@@ -14,7 +14,7 @@ from exports.spec import ExportSpec
 from tests import cast
 from tests.jobs.asked import asked, asked_import, taken
 from vi_portal.accounts.models import User
-from vi_portal.jobs import doorbell, line
+from vi_portal.jobs import doorbell
 from vi_portal.jobs.models import Job, Worker
 
 pytestmark = [
@@ -79,7 +79,7 @@ def test_the_clock_of_a_worker_makes_no_job_overdue(
 ) -> None:
     Worker.sign_in("w1", slots=2)
     large, small = asked(valves, ana, ago=20, large=True), asked(valves, ben, ago=1)
-    monkeypatch.setattr(line.timezone, "now", lambda: datetime.now(UTC) + timedelta(hours=1))
+    monkeypatch.setattr(timezone, "now", lambda: datetime.now(UTC) + timedelta(hours=1))
     assert taken() == small
     assert taken() == large
 
