@@ -107,6 +107,19 @@ def test_features_named_exist() -> None:
     assert len(named) > 10
 
 
+def test_what_the_readme_says_one_sees_is_what_one_is_shown() -> None:
+    said = "".join(
+        path.read_text().lower()
+        for folder, kind in (("exports", "*.py"), ("datasets", "*.py"), ("vi_portal", "*.py"), ("templates", "*.html"))
+        for path in (ROOT / folder).rglob(kind)
+    )
+    table = README.partition("## When something is not as expected")[2].partition("\n## ")[0]
+    quoted = re.findall(r"^\| “(.+?)” \|", table, re.MULTILINE)
+    for piece in (piece for sentence in quoted for piece in sentence.lower().split(" … ")):
+        assert piece in said, piece
+    assert len(quoted) > 3
+
+
 def headings(document: Path) -> set[str]:
     """By the names that links give them."""
     titles = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
 
 from datasets.imports import kept_files, policies, sessions
 from datasets.imports.account import Journal, Problem, Summary, quoted
@@ -74,7 +73,7 @@ def _import(job: ImportJob) -> None:
             problems.extend(left_out)
             summary = _write(job, files, progress, problems, standing)
             lease.check()
-        results = _told(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
+        results = asdict(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
         job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
     with suppress(StoreFailed):  # then the sweep removes them
         kept_files.remove(job.session)
@@ -125,11 +124,6 @@ def _write(
 
 def _size(files: Sequence[FoundFile]) -> int:
     return sum(file.path.stat().st_size for file in files)
-
-
-def _told(summary: Summary) -> dict[str, Any]:
-    """What the row keeps of `summary`."""
-    return asdict(summary)
 
 
 def _reason(error: Exception) -> str:

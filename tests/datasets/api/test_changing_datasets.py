@@ -92,6 +92,13 @@ def test_a_deleted_dataset_is_gone_at_once_and_its_name_is_free(ana: User, as_an
     cast.make_dataset(valves.organization, name="Valves")
 
 
+def test_who_asks_for_a_deletion_later_is_not_told_to_have_done_it(ana: User, ben: User, valves: Dataset) -> None:
+    assert sent(client_of(ana), "DELETE", path(valves)).json()["user"] == "ana"
+    for user in (ana, ben):
+        told = client_of(user).get(path(valves, "/deleteOperation")).json()
+        assert told["user"] == "", "who deleted a dataset is not kept"
+
+
 def test_the_sweep_removes_what_a_deleted_dataset_had(ana: User, valves: Dataset) -> None:
     asset = cast.make_asset(valves, image=cast.jpeg())
     cast.make_annotation(asset)
