@@ -10,6 +10,9 @@ UV_VERSION := 0.13.9
 PYTHON ?= python3.11
 ARGS ?=
 
+# The tests start hundreds of programs: what Python has compiled is kept, wherever the environment says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +26,7 @@ run: $(VENV)/.runtime ## Start the portal here: http://127.0.0.1:8000 (HOST, POR
 test: $(VENV)/.development ## Run the tests, with a real browser (ARGS="-k word" for some)
 	@browser=$$(tests/e2e/install-browser.sh $(BIN)) && CHROMIUM="$$browser" $(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
-# Tests in as many programs as there are processors; tests/side_by_side.py says which go together.
+# Tests in several programs at once; tests/side_by_side.py says in how many, and which go together.
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4
 
 .PHONY: test-services

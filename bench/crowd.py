@@ -44,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--downloads", type=int, default=5, help="downloads at the same time (5)")
     parser.add_argument("--seconds", type=float, default=60, help="for how long (60)")
     parser.add_argument("--assets", type=int, default=3_000, help="in the dataset, ten annotations each (3000)")
+    parser.add_argument("--without-tensorflow", action="store_true", help="no exports as TFRecord")
     return parser.parse_args()
 
 
@@ -52,10 +53,11 @@ def _measure(asked: argparse.Namespace, folder: Path) -> bool:
     from bench.people import Seen
     from bench.serving import serving, took
 
+    formats = _FORMATS[:1] if asked.without_tensorflow else _FORMATS
     audience, seen, is_over = make_audience(asked.people, assets=asked.assets), Seen(), threading.Event()
-    with serving(folder) as served:
+    with serving(folder, TENSORFLOW_WARM_UP="off" if asked.without_tensorflow else "on") as served:
         people = audience.people(served.url, seen, is_over)
-        links = audience.archives(people[: asked.downloads])
+        links = audience.archives(people[: asked.downloads], formats[-1])
         fetching = [
             threading.Thread(target=_download, args=(person, link, is_over))
             for person, link in zip(people, links, strict=False)
@@ -66,7 +68,7 @@ def _measure(asked: argparse.Namespace, folder: Path) -> bool:
         for thread in (*looking, *fetching):
             thread.start()
         while time.monotonic() - began < asked.seconds:
-            _keep_up(audience.active(), asked.exports, people)
+            _keep_up(audience.active(), asked.exports, people, formats)
             time.sleep(0.5)
         after, lasted = _cpu(served), time.monotonic() - began
         is_over.set()
@@ -87,11 +89,11 @@ def _download(person: Person, link: str, is_over: threading.Event) -> None:
         person.browser.fetch("download", link, rate=_RATE, is_over=is_over.is_set)
 
 
-def _keep_up(active: int, wanted: int, people: list[Person]) -> None:
+def _keep_up(active: int, wanted: int, people: list[Person], formats: tuple[str, ...]) -> None:
     """Have somebody ask for each export that is missing."""
     asked = sum(len(each.wanted) for each in people)
     for number in range(wanted - active - asked):
-        random.choice(people).wanted.append(_FORMATS[number % len(_FORMATS)])
+        random.choice(people).wanted.append(formats[number % len(formats)])
 
 
 def _cpu(served: Served) -> dict[str, float]:

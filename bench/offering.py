@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from bench.watching import child_of
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests.services.nginx import NGINX, running_nginx
+from tests.waiting import free_port
 from vi_portal.accounts.models import Membership, SecretKey, User
 
 _IMAGE = 1_000_000
@@ -135,9 +135,7 @@ def _export() -> Outcome:
 @contextmanager
 def _web_server(**more: str) -> Iterator[tuple[str, int]]:
     """The address of a web server, and the process that answers there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "vi_portal.wsgi"]
     process = subprocess.Popen(command, env=os.environ | {"PORT": str(port)} | more)
     try:

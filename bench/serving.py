@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.waiting import free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _ROOT = Path(__file__).parent.parent
@@ -53,18 +54,16 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
-    """The portal in `folder`, migrated already, with every default; up, and its worker signed in."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def serving(folder: Path, **more: str) -> Iterator[Served]:
+    """The portal in `folder`, migrated already, with every default but `more`; up, and its worker signed in."""
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     log = folder / "serve.log"
     with log.open("w") as written:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=_ROOT,
-            env=kept | {"DATA_DIR": str(folder), "HTTPS": "off", "PORT": str(port)},
+            env=kept | {"DATA_DIR": str(folder), "HTTPS": "off", "PORT": str(port)} | more,
             stdout=written,
             stderr=subprocess.STDOUT,
         )

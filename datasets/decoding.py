@@ -13,15 +13,14 @@ from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
+from datasets.image_types import TYPES
+
 MAX_PIXELS = 200_000_000
 THUMBNAIL_SIDE = 320
-#: What may hold an image, as far as a name can tell; the decoder has the last word.
-EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpeg", ".jpg"}
-    | {".png", ".tif", ".tiff", ".webp"}
-)
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000")
+#: What an image may turn out to be; HEIC and HEIF cannot be read here.
+KNOWN_TYPES = frozenset(TYPES.values()) - {"image/heic", "image/heif"}
 _EXIF_ORIENTATION = 0x0112
 
 # Pillow's own limit only warns up to twice this number; `decode` refuses, and need not be warned.

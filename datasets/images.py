@@ -18,7 +18,8 @@ from django.core.files.storage import default_storage
 from isal import isal_zlib
 
 from datasets import names
-from datasets.decoding import EXTENSIONS, ImageRefused, decode
+from datasets.decoding import ImageRefused, decode
+from datasets.image_types import EXTENSIONS
 from datasets.models import Asset, Dataset, ImageFacts
 from vi_portal.s3 import store_of
 from vi_portal.s3.failures import StoreFailed

@@ -25,11 +25,12 @@ ABANDONED_DAYS = 30
 
 
 def discard() -> None:
-    """Close abandoned uploads, remove what deleted datasets left, and files that were read or abandoned.
+    """Close abandoned uploads, forget old ones, remove what deleted datasets left, and files read or abandoned.
 
     Raises `StoreFailed` where the store does not let go of something; another round goes on from there.
     """
     IngestionSession.settle_abandoned()
+    IngestionSession.forget_old()
     removal.purge_deleted()
     _discard_folders()
     _discard_objects()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MAX_MEMBER_BYTES = 180
 
@@ -19,7 +20,7 @@ def member_name(filename: str) -> str:
     underscore, the text is Unicode NFC, and a name too long is cut and marked with a hash of the whole, so two
     long names stay apart. The extension is kept.
     """
-    name = unicodedata.normalize("NFC", filename)
+    name = normal(filename)
     name = re.split(r"[/\\]", name)[-1]
     name = re.sub(r"^[A-Za-z]:", "", name)
     name = _UNSAFE.sub("_", name).strip(" ").rstrip(". ")
@@ -46,7 +47,17 @@ def distinguished(name: str, *, mark: str) -> str:
 
 def collision_key(name: str) -> str:
     """Equal for two names that a file system without case would take for one."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return normal(normal(name).casefold())
+
+
+def normal(name: str) -> str:
+    """`name` in Unicode NFC: equal for two names that look the same, though one came from another system."""
+    return unicodedata.normalize("NFC", name)
+
+
+def spellings(given: Iterable[str]) -> set[str]:
+    """Every name of `given` as it is, and as systems may have stored it: in Unicode NFC and NFD."""
+    return {form for name in given for form in (name, normal(name), unicodedata.normalize("NFD", name))}
 
 
 def split_extension(name: str) -> tuple[str, str]:

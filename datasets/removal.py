@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from pathlib import Path
 
 from django.core.files.storage import default_storage
@@ -24,8 +25,8 @@ from vi_portal.s3 import store_of
 log = logging.getLogger(__name__)
 
 _BATCH = 500
-#: How many assets of deleted datasets one round of the sweep removes, so that it has time for the rest.
-_PURGED_AT_ONCE = 5_000
+#: So long one round of the sweep removes assets of deleted datasets, so that it has time for the rest.
+_PURGING_SECONDS = 4.0
 #: And how many of these datasets.
 _LOOKED_AT = 20
 
@@ -67,18 +68,18 @@ def remove_annotation(annotation: Annotation) -> None:
 
 
 def purge_deleted() -> None:
-    """Remove what deleted datasets left: a bounded number of assets, and the row of each when nothing refers to it."""
-    left, giving_way = _PURGED_AT_ONCE, GivingWay()
+    """Remove what deleted datasets left: assets for a few seconds, and the row of each when nothing refers to it."""
+    until, giving_way = time.monotonic() + _PURGING_SECONDS, GivingWay()
     deleted = Dataset.everything.exclude(deleted_at=None).order_by("deleted_at")
     full = Exists(Asset.objects.filter(dataset=OuterRef("pk")))
     for dataset in deleted.filter(full)[:_LOOKED_AT]:
-        while left > 0 and (keys := list(dataset.assets.order_by("pk").values_list("pk", "file")[:_BATCH])):
+        assets = dataset.assets.order_by("pk").values_list("pk", "file")
+        while time.monotonic() < until and (keys := list(assets[:_BATCH])):
             with transaction.atomic():
                 _delete_rows([pk for pk, _ in keys])
             discard_images(file for _, file in keys if file)
-            left -= len(keys)
             giving_way.between()
-        if left <= 0:
+        if time.monotonic() >= until:
             return
     for dataset in deleted.exclude(full).exclude(_needed())[:_LOOKED_AT]:
         if _remove_files(dataset):

@@ -6,9 +6,10 @@ Everything is summed up by the database and kept in the cache until the dataset'
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.core.cache import cache
@@ -18,6 +19,8 @@ from datasets.contents import parse_labels
 from datasets.drawing import TONES
 from datasets.filters import AssetFilter
 from datasets.models import Annotation, Asset, Dataset
+
+Found = TypeVar("Found")
 
 TOP_LABELS = 20
 #: The shortest bar there is, in percent: what is counted is seen.
@@ -129,32 +132,22 @@ def counts_of(datasets: Sequence[Dataset]) -> dict[UUID, Counts]:
 
 def labels_of(dataset: Dataset) -> Labels:
     """The distribution of the dataset's labels."""
-    key = _key("labels", dataset)
-    labels: Labels | None = cache.get(key)
-    if labels is None:
-        labels = _distribution(dataset)
-        cache.set(key, labels, _A_DAY)
-    return labels
+    return _kept("labels", dataset, _distribution)
 
 
 def categories_of(dataset: Dataset) -> Categories:
     """The distribution of the dataset's annotations over their categories."""
-    key = _key("categories", dataset)
-    categories: Categories | None = cache.get(key)
-    if categories is None:
-        categories = _categorized(dataset)
-        cache.set(key, categories, _A_DAY)
-    return categories
+    return _kept("categories", dataset, _categorized)
 
 
 def images_of(dataset: Dataset) -> Images | None:
     """The state of the dataset's images; None where it has no assets."""
-    key = _key("images", dataset)
-    images: Images | None = cache.get(key)
-    if images is None:
-        images = _survey(dataset)
-        cache.set(key, images, _A_DAY)
-    return images
+    return _kept("images", dataset, _survey)
+
+
+def _kept(name: str, dataset: Dataset, find: Callable[[Dataset], Found]) -> Found:
+    """What `find` finds in `dataset`, looked for once in each of its revisions."""
+    return cast(Found, cache.get_or_set(_key(name, dataset), partial(find, dataset), _A_DAY))
 
 
 def _key(name: str, dataset: Dataset) -> str:

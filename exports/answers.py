@@ -22,6 +22,7 @@ from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 
 DONE = "exports:done"
+MAY_NOT_EXPORT = "You may look at this dataset, but not export it. Ask an owner of the organization to allow it."
 
 
 def history_context(dataset: Dataset, membership: Membership, query: QueryDict, *, within: float = 0) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def history_context(dataset: Dataset, membership: Membership, query: QueryDict, 
     return {
         "dataset": dataset,
         "membership": membership,
+        "may_not_export": MAY_NOT_EXPORT,
         "history": found,
         "has_annotations": found.moment.has_annotations,
         "carried": carried,

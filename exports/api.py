@@ -10,6 +10,7 @@ from datasets.models import Dataset
 from exports.api_downloads import download_url
 from exports.dispatch import request_export
 from exports.models import ExportJob
+from exports.registry import FORMATS
 from exports.schemas import ExportOut, ExportPage, export_out, parse_export
 from exports.spec import SpecError
 from vi_portal.api.auth import ApiRequest, require_export
@@ -35,7 +36,7 @@ _BODY = {
                         "spec": {
                             "type": "object",
                             "properties": {
-                                "format": {"type": "string", "enum": ["ViJsonl", "ViTfrecord", "ViFull"]},
+                                "format": {"type": "string", "enum": list(FORMATS)},
                                 "options": {
                                     "type": "object",
                                     "properties": {

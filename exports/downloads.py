@@ -12,10 +12,10 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from datasets.views.access import membership_in
 from exports import storage
 from exports.models import ExportJob
 from exports.sending import archive_response
-from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import State
 from vi_portal.s3.failures import StoreFailed
@@ -58,8 +58,7 @@ def download(request: SignedInRequest, pk: uuid.UUID, signature: str, filename: 
 
 def _archive(request: SignedInRequest, job: ExportJob, signature: str) -> HttpResponseBase:
     """The archive, or the way to it. Raises `Refusal`."""
-    membership = Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
-    if not membership.may_export:
+    if not membership_in(request, job.dataset).may_export:
         raise Refusal(403, "You may not download exports", "Ask an owner of the organization to allow you to export.")
     try:
         storage.check_signature(signature, job_id=job.pk, user_id=request.user.pk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -56,10 +56,6 @@ class History:
     def pause(self) -> str:
         """How long the page waits before it asks again."""
         return f"{1000 * PACES[self.pace]:.0f}ms"
-
-    @property
-    def pages(self) -> Iterable[str | int]:
-        return self.page.paginator.get_elided_page_range(self.page.number)
 
     @property
     def news(self) -> str:

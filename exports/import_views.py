@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from datasets.models import Dataset, ImportJob
-from datasets.views.access import dataset_to_edit
+from datasets.views.access import dataset_to_edit, membership_in
 from exports.answers import changed, piece_or_page
 from exports.import_rows import ImportRow
 from vi_portal.accounts.models import Membership
@@ -51,7 +51,7 @@ def _import_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Imp
     visible = ImportJob.objects.filter(dataset__in=Dataset.objects.visible_to(request.user))
     job = get_object_or_404(visible.select_related("user").named(), pk=pk)
     job.dataset = dataset_to_edit(request, job.dataset_id)
-    return job, Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
+    return job, membership_in(request, job.dataset)
 
 
 def _asked(request: SignedInRequest, job: ImportJob, membership: Membership, *, piece: str, name: str) -> HttpResponse:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
+from django.utils.dateformat import format as date_format
+
 from vi_portal.accounts.models import Membership
 from vi_portal.jobs.forecast import Forecast, Outlook, about
 from vi_portal.jobs.models import Job, State
@@ -31,6 +33,11 @@ class JobRow(ABC, Generic[J]):
     #: Who asked for a job of which no user is known, and how the row is drawn.
     nobody: ClassVar[str]
     template: ClassVar[str]
+
+    @property
+    def called(self) -> str:
+        """What the job is called where its row is not seen: by its kind, and when it was asked for, in UTC."""
+        return f"the {self.job.kind_name()} of {date_format(self.job.created_at, 'j M, H:i:s')}"
 
     @property
     def told(self) -> tuple[object, ...]:

@@ -102,12 +102,6 @@ class ExportJob(Job):
         )
 
     @property
-    def assets_skipped(self) -> int | None:
-        if self.assets_selected is None or self.assets_written is None:
-            return None
-        return self.assets_selected - self.assets_written
-
-    @property
     def archive_filename(self) -> str:
         """What the downloaded file is called."""
         return storage.download_name(dataset=self.dataset.name, format_key=self.format, moment=self.created_at)
@@ -187,8 +181,7 @@ class ExportShard(Job):
     @classmethod
     def waiting(cls) -> models.Q:
         """The shards that any worker may write."""
-        held = models.Q(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
-        return super().waiting() & held & models.Q(holder_only=False)
+        return super().waiting() & cls._wanted() & models.Q(holder_only=False)
 
     def leave_to_the_holder(self) -> None:
         """Give the shard back for the one worker that sees the dataset as it is to be written. Raises `Refused`."""
@@ -197,12 +190,13 @@ class ExportShard(Job):
     @classmethod
     def discard_leftovers(cls) -> None:
         """Forget the shards whose export is over, or is tried anew."""
-        wanted = cls._wanted().values("pk")
+        wanted = cls.objects.filter(cls._wanted()).values("pk")
         cls.objects.exclude(pk__in=wanted).delete()
 
-    @classmethod
-    def _wanted(cls) -> models.QuerySet[ExportShard]:
-        return cls.objects.filter(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
+    @staticmethod
+    def _wanted() -> models.Q:
+        """The shards of exports that are held as they were when the shards were dealt."""
+        return models.Q(export__state=State.RUNNING, export__lease_token=models.F("export_token"))
 
 
 def _is_owned(file: JobFile, job: ExportJob | ExportShard | None) -> bool:

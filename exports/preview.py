@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import Length
 
 from datasets.filters import AssetFilter
@@ -104,21 +105,13 @@ def preview(spec: ExportSpec, *, dataset: Dataset) -> Preview:
 def count(selection: AssetFilter, *, dataset: Dataset) -> Counts:
     """The assets of `dataset` that pass `selection`."""
     key = _key("assets", dataset, selection)
-    kept: Counts | None = cache.get(key)
-    if kept is None:
-        kept = _count(selection.apply(dataset.assets.all()))
-        cache.set(key, kept)
-    return kept
+    return cast(Counts, cache.get_or_set(key, lambda: _count(selection.apply(dataset.assets.all()))))
 
 
 def _first_record(spec: ExportSpec, dataset: Dataset) -> FirstRecord | None:
     # The split does not change what a record looks like.
     key = _key("first", dataset, replace(spec, validation_ratio=None, seed=None))
-    kept: FirstRecord | None = cache.get(key)
-    if kept is None:
-        kept = _read_first_record(spec, dataset)
-        cache.set(key, kept)
-    return kept
+    return cast(FirstRecord | None, cache.get_or_set(key, lambda: _read_first_record(spec, dataset)))
 
 
 def _key(what: str, dataset: Dataset, asked: object) -> str:
@@ -128,8 +121,7 @@ def _key(what: str, dataset: Dataset, asked: object) -> str:
 
 
 def _count(assets: AssetQuerySet) -> Counts:
-    annotated = Q(Exists(Annotation.objects.filter(asset=OuterRef("pk"))))
-    found = assets.annotate(is_annotated=annotated).aggregate(
+    found = assets.telling_annotated().aggregate(
         selected=Count("pk"),
         annotated=Count("pk", filter=Q(is_annotated=True)),
         imageless=Count("pk", filter=Q(is_annotated=True, file="")),

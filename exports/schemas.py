@@ -16,7 +16,8 @@ from exports.spec import ExportSpec, SpecError, parse_ratio, parse_seed
 from vi_portal.api.etags import etag_of
 from vi_portal.api.schemas import Condition, ResourceMetadata, WireSchema, resource_metadata
 
-DEFAULT_FORMAT = "ViFull"
+#: What a client means that names no format. The pages and the shell have another default, `spec.DEFAULT_FORMAT`.
+CLIENTS_DEFAULT = "ViFull"
 
 #: What a client may be told; it fails on any other name. Formats of ours that it does not know go by the first.
 _TOLD_FORMATS = ("ViJsonl", "ViTfrecord", "ViFull")
@@ -127,7 +128,7 @@ def _plain(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _format(given: object) -> str:
     if given in _ABSENT:
-        return DEFAULT_FORMAT
+        return CLIENTS_DEFAULT
     if not isinstance(given, str):
         raise SpecError("format", f"The format must be a text, one of: {', '.join(FORMATS)}.")
     wanted = re.sub(r"[_\s-]", "", given.rpartition(".")[2]).lower()

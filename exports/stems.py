@@ -12,23 +12,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from datasets import names
-
-#: What the reader takes for an image, by its extension in lower case.
-IMAGE_EXTENSIONS = frozenset(
-    {".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpeg", ".jpg"}
-    | {".png", ".tif", ".tiff", ".webp"}
-)
-_EXTENSION_OF = {
-    "image/avif": ".avif",
-    "image/bmp": ".bmp",
-    "image/gif": ".gif",
-    "image/heic": ".heic",
-    "image/heif": ".heif",
-    "image/jp2": ".jp2",
-    "image/png": ".png",
-    "image/tiff": ".tiff",
-    "image/webp": ".webp",
-}
+from datasets.image_types import EXTENSIONS, usual_extension
 
 
 class Clashes:
@@ -61,14 +45,14 @@ def paired_name(member_name: str, *, uid: str, mime_type: str, clashes: bool) ->
     if extension and "~" not in stem and not clashes:
         return stem + extension
     mark = sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    extension = extension or _EXTENSION_OF.get(mime_type, ".jpg")
+    extension = extension or usual_extension(mime_type)
     return f"{stem.replace('.', '_')}~{mark}{extension}"
 
 
 def _split(name: str) -> tuple[str, str]:
     stem, extension = names.split_extension(name)
     extension = names.collision_key(extension)
-    return (stem, extension) if extension in IMAGE_EXTENSIONS else (name, "")
+    return (stem, extension) if extension in EXTENSIONS else (name, "")
 
 
 def _clashing(rows: Iterable[tuple[int, str]]) -> Iterable[int]:

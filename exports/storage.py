@@ -151,9 +151,9 @@ def check_signature(signature: str, *, job_id: uuid.UUID, user_id: int) -> None:
     try:
         _signer().unsign(f"{job_id}.{user_id}:{signature}", max_age=timedelta(hours=settings.DOWNLOAD_LINK_HOURS))
     except SignatureExpired as error:
-        raise LinkExpired("This download link has expired.") from error
+        raise LinkExpired("This link has expired.") from error
     except BadSignature as error:
-        raise LinkInvalid("This download link is not valid.") from error
+        raise LinkInvalid("This link is not valid.") from error
 
 
 def _signer() -> TimestampSigner:

@@ -17,7 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets.filters import AssetFilter
 from datasets.models import Dataset
-from exports.answers import changed, history_context, piece_or_page, unless_unchanged
+from datasets.views.access import dataset_to_see, membership_in
+from exports.answers import MAY_NOT_EXPORT, changed, history_context, piece_or_page, unless_unchanged
 from exports.dispatch import repeat_export, request_export
 from exports.export_rows import may_alter
 from exports.forms import ExportForm, formats_for
@@ -29,7 +30,6 @@ from vi_portal.accounts.models import Membership
 from vi_portal.accounts.requests import SignedInRequest
 from vi_portal.jobs.models import Refused
 
-MAY_NOT_EXPORT = "You may look at this dataset, but not export it. Ask an owner of the organization to allow it."
 MAY_NOT_ALTER = "Only {owner} or an editor of the organization may do this."
 
 
@@ -127,14 +127,14 @@ def delete(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _dataset_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[Dataset, Membership]:
-    dataset = get_object_or_404(Dataset.objects.visible_to(request.user).select_related("organization"), pk=pk)
-    return dataset, Membership.objects.get(user=request.user, organization=dataset.organization_id)
+    dataset = dataset_to_see(request, pk)
+    return dataset, membership_in(request, dataset)
 
 
 def _job_and_membership(request: SignedInRequest, pk: uuid.UUID) -> tuple[ExportJob, Membership]:
     visible = ExportJob.objects.visible_to(request.user).filter(dataset__deleted_at=None)
     job = get_object_or_404(visible.select_related("dataset", "user"), pk=pk)
-    return job, Membership.objects.get(user=request.user, organization=job.dataset.organization_id)
+    return job, membership_in(request, job.dataset)
 
 
 def _require_export(membership: Membership) -> None:

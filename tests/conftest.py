@@ -16,7 +16,7 @@ from datasets.models import Dataset
 from exports.moments import moments
 from tests import cast
 from tests.e2e.portal import Portal, running_portal
-from tests.side_by_side import SideBySide, turn
+from tests.side_by_side import SideBySide, programs, turn
 from vi_portal.accounts.models import Organization, Role, User
 from vi_portal.jobs.forecast import lookout
 
@@ -24,6 +24,11 @@ from vi_portal.jobs.forecast import lookout
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SideBySide:
     return SideBySide(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return programs()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -37,6 +37,7 @@ def test_every_way_of_downloading_gives_the_whole_archive() -> None:
 
 def test_a_crowd_is_measured() -> None:
     few = ["--people", "2", "--exports", "1", "--downloads", "1", "--seconds", "2", "--assets", "20"]
+    few.append("--without-tensorflow")
     done = subprocess.run([sys.executable, "-m", "bench.crowd", *few], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Errors: 0." in done.stdout

@@ -7,18 +7,15 @@ README lists the variables; `.env.example` is the same list as a file to copy.
 from __future__ import annotations
 
 import logging
-import re
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError, ValidationError, validate
+from environs import Env, EnvError, validate
 
-from vi_portal import logs
+from vi_portal import broker_options, databases, file_storages, installation, logs
 
 # Lets Django's generic classes be written with their type: ModelAdmin[Dataset], FormView[ExportForm] ...
 django_stubs_ext.monkeypatch()
@@ -28,35 +25,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 env.read_env(BASE_DIR / ".env", recurse=False)
 
-
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"DATA_DIR must be a folder that can be written: {error}") from error
-    return path
-
-
-def _local_secret_key(path: Path) -> str:
-    """The key of this installation, made on first use and readable by its owner alone."""
-    if not path.exists():
-        aside = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-        aside.touch(mode=0o600)
-        aside.write_text(secrets.token_urlsafe(64))
-        with suppress(FileExistsError):  # web and worker may start at the same moment; one key wins
-            path.hardlink_to(aside)
-        aside.unlink()
-    return path.read_text().strip()
-
-
-def _endpoint(address: str) -> None:
-    if address and not re.fullmatch(r"https?://[^/@\s]+/?", address):
-        raise ValidationError("must be an address like https://s3.example.org, with nothing behind the host.")
-
-
 try:
     # Where things live
-    DATA_DIR = _folder(Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve())
+    DATA_DIR = installation.folder(Path(env.str("DATA_DIR", str(BASE_DIR / "var"))).resolve())
     DATABASE: dict[str, Any] = env.dj_db_url(
         "DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'portal.sqlite3'}", conn_max_age=60
     )
@@ -68,7 +39,7 @@ try:
     HOST = env.str("HOST", "127.0.0.1", validate=validate.Length(min=1))
     PORT = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     DEBUG = env.bool("DEBUG", False)
-    SECRET_KEY = env.str("SECRET_KEY", "") or _local_secret_key(DATA_DIR / "secret-key")
+    SECRET_KEY = env.str("SECRET_KEY", "") or installation.local_secret_key(DATA_DIR / "secret-key")
     SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
@@ -94,9 +65,9 @@ try:
     # Files on an S3-compatible store, for several machines; with no bucket, under DATA_DIR
     S3_BUCKET = env.str("S3_BUCKET", "")
     S3_PREFIX = env.str("S3_PREFIX", "").strip("/")
-    S3_ENDPOINT = env.str("S3_ENDPOINT", "", validate=_endpoint)
+    S3_ENDPOINT = env.str("S3_ENDPOINT", "", validate=file_storages.check_endpoint)
     # Where browsers and clients reach the store, if that is another address than the portal's.
-    S3_PUBLIC_ENDPOINT = env.str("S3_PUBLIC_ENDPOINT", "", validate=_endpoint)
+    S3_PUBLIC_ENDPOINT = env.str("S3_PUBLIC_ENDPOINT", "", validate=file_storages.check_endpoint)
     S3_REGION = env.str("S3_REGION", "us-east-1")
     # Both empty: what the machine itself is allowed, as the tools of AWS find it.
     S3_ACCESS_KEY_ID = env.str("S3_ACCESS_KEY_ID", "")
@@ -189,36 +160,10 @@ TEMPLATES = [
     },
 ]
 
-# Database. `snapshot` is the same database read in one transaction of its own: an export sees one moment,
-# while the row of its job moves on over `default`.
+# Database
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-SNAPSHOT: dict[str, Any]
-if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
-    if not DATABASE["NAME"] or DATABASE["NAME"] == ":memory:":
-        raise ImproperlyConfigured(
-            "Vi Portal cannot start: DATABASE_URL must name a file (sqlite:////folder/portal.sqlite3), "
-            "because web and worker are separate programs."
-        )
-    # Pages of a new file are four times as large as usual: what an export reads stands together, in fewer of them.
-    _PRAGMAS = "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;"
-    DATABASE["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": _PRAGMAS}
-    # A deferred transaction takes no write lock; in WAL its first read fixes what it sees.
-    SNAPSHOT = DATABASE | {"OPTIONS": {"transaction_mode": "DEFERRED", "timeout": 20, "init_command": _PRAGMAS}}
-elif DATABASE["ENGINE"] == "django.db.backends.postgresql":
-    from psycopg import IsolationLevel
-
-    DATABASE["CONN_HEALTH_CHECKS"] = True
-    DATABASE["OPTIONS"] = {"connect_timeout": 5} | DATABASE.get("OPTIONS", {})
-    SNAPSHOT = DATABASE | {"OPTIONS": DATABASE["OPTIONS"] | {"isolation_level": IsolationLevel.REPEATABLE_READ}}
-else:
-    raise ImproperlyConfigured("Vi Portal cannot start: DATABASE_URL must be sqlite:// or postgresql://")
-
-DATABASES = {
-    "default": DATABASE,
-    "snapshot": SNAPSHOT | {"CONN_MAX_AGE": 0, "TEST": {"MIRROR": "default"}},
-}
+DATABASES = databases.databases(DATABASE)
 
 # Files
 
@@ -229,43 +174,21 @@ ARCHIVE_DIR = DATA_DIR / "exports"
 SPOOL_DIR = DATA_DIR / "spool"
 UPLOAD_DIR = DATA_DIR / "uploads"
 
-STORAGES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
-}
-
-if S3_BUCKET:
-    if X_ACCEL_REDIRECT:
-        raise ImproperlyConfigured(
-            "Vi Portal cannot start: X_ACCEL_REDIRECT has nginx send files of DATA_DIR, and with S3_BUCKET "
-            "the archives are not there. Leave one of them empty."
-        )
-    if bool(S3_ACCESS_KEY_ID) != bool(S3_SECRET_ACCESS_KEY):
-        raise ImproperlyConfigured(
-            "Vi Portal cannot start: S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together; set both or neither."
-        )
-    _S3 = {
-        "bucket_name": S3_BUCKET,
-        "endpoint_url": S3_ENDPOINT or None,
-        "public_endpoint": S3_PUBLIC_ENDPOINT,
-        "region_name": S3_REGION,
-        "access_key": S3_ACCESS_KEY_ID or None,
-        "secret_key": S3_SECRET_ACCESS_KEY or None,
-        "addressing_style": S3_ADDRESSING,
-        "checksums": S3_CHECKSUMS,
-        "file_overwrite": False,
-    }
-    for _name, _folder_there in (("default", "media"), ("archives", "exports"), ("uploads", "uploads")):
-        STORAGES[_name] = {
-            "BACKEND": "vi_portal.s3.store.ObjectStore",
-            "OPTIONS": _S3 | {"location": f"{S3_PREFIX}/{_folder_there}".lstrip("/")},
-        }
-elif S3_ENDPOINT or S3_ACCESS_KEY_ID:
-    raise ImproperlyConfigured("Vi Portal cannot start: S3_BUCKET must name the bucket of the other S3 settings.")
+STORAGES = file_storages.storages(
+    file_storages.Store(
+        bucket=S3_BUCKET,
+        prefix=S3_PREFIX,
+        endpoint=S3_ENDPOINT,
+        public_endpoint=S3_PUBLIC_ENDPOINT,
+        region=S3_REGION,
+        access_key_id=S3_ACCESS_KEY_ID,
+        secret_access_key=S3_SECRET_ACCESS_KEY,
+        addressing=S3_ADDRESSING,
+        checksums=S3_CHECKSUMS,
+    ),
+    sent_by_nginx=bool(X_ACCEL_REDIRECT),
+    debug=DEBUG,
+)
 
 # Sign-in
 
@@ -353,25 +276,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # RabbitMQ closes the channel when a bell is not acknowledged within its `consumer_timeout`. The worker listens anew;
 # what it is at goes on.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any]
-if CELERY_BROKER_URL.startswith("files://"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(DATA_DIR / "broker"),
-        "data_folder_out": str(DATA_DIR / "broker"),
-        "control_folder": str(DATA_DIR / "broker-control"),
-        "polling_interval": 0.1,
-    }
-elif CELERY_BROKER_URL.startswith(("redis://", "rediss://")):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "visibility_timeout": 43_200,
-        "socket_connect_timeout": 2,
-        "socket_timeout": 5,
-        "health_check_interval": 5,
-    }
-elif CELERY_BROKER_URL.startswith(("amqp://", "amqps://")):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
-else:
-    raise ImproperlyConfigured("Vi Portal cannot start: CELERY_BROKER_URL must be files://, redis:// or amqp://")
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options.transport_options(CELERY_BROKER_URL, data_dir=DATA_DIR)
 
 # Reports of errors
 

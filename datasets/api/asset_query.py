@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from datasets.api.metadata_query import Misunderstood, with_metadata
 from datasets.filters import MAX_TEXT, AssetFilter
 from datasets.models import Asset, Dataset
+from vi_portal.api.texts import can_be_kept
 
 _COLUMNS = {
     "assetId": "uid",
@@ -53,7 +54,7 @@ def _filtered(dataset: Dataset, conditions: dict[str, Any]) -> QuerySet[Asset]:
             found = found.filter(**{f"{column}__in": _values(key, conditions[key])})
     filters = {key: conditions[key] for key in _FILTERS & set(conditions)}
     if filters:
-        texts = all(isinstance(value, str) and _can_be_stored(value) for value in filters.values())
+        texts = all(isinstance(value, str) and can_be_kept(value) for value in filters.values())
         chosen = AssetFilter.parse(filters) if texts else AssetFilter()
         if set(chosen.as_dict()) != set(filters) or any(len(value) > MAX_TEXT for value in filters.values()):
             raise Misunderstood("The filter's “search”, “annotated” (yes or no) or “label” has no meaning as given.")
@@ -83,12 +84,8 @@ def _values(key: str, given: Any) -> list[str]:
         if operator not in ("$eq", "$in"):
             raise Misunderstood(f"The filter's “{str(operator)[:100]}” is not known here. Use $eq or $in.")
     values = given if isinstance(given, list) else [given]
-    if not all(isinstance(value, str) and _can_be_stored(value) for value in values):
+    if not all(isinstance(value, str) and can_be_kept(value) for value in values):
         raise Misunderstood(f"The filter's “{key}” must be a text or a list of texts.")
     if len(values) > MAX_VALUES:
         raise Misunderstood(f"The filter's “{key}” names more than {MAX_VALUES:,} assets. Name them in parts.")
     return values
-
-
-def _can_be_stored(text: str) -> bool:
-    return "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text)

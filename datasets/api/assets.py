@@ -41,7 +41,10 @@ _COLUMNS = {
 
 
 class AssetQuery(WireSchema):
-    """Which assets are meant: see `assets_asked_for`."""
+    """Which assets are meant: by `filter`, a JSON object, and by `metadataQuery`, as the list of assets tells of them.
+
+    Without either, all are meant. A `ruleQuery` is refused.
+    """
 
     filter: str = ""
     metadata_query: str = ""

@@ -137,12 +137,12 @@ def delete_dataset(request: ApiRequest, organization_id: str, dataset_id: str) -
 
 @router.get(DS + "/deleteOperation", response=answers(_200=DeletedDatasetOut), tags=["Datasets"])
 def get_deletion(request: ApiRequest, organization_id: str, dataset_id: str) -> DeletedDatasetOut:
-    """The deletion of a dataset, as long as something of it is still here."""
+    """The deletion of a dataset, as long as something of it is still here. `user` is empty: who did it is not kept."""
     deleted = Dataset.everything.filter(organization=request.auth.membership.organization).exclude(deleted_at=None)
     with suppress(ValueError):
         dataset = deleted.filter(pk=uuid.UUID(dataset_id.rpartition("_")[2])).first()
         if dataset is not None:
-            return deleted_dataset_out(dataset, user=request.auth.membership.user.username)
+            return deleted_dataset_out(dataset, user="")
     raise not_found("deletion of the dataset", dataset_id)
 
 

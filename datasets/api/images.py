@@ -7,18 +7,19 @@ import hashlib
 import logging
 import re
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
-from typing import BinaryIO, cast
+from functools import partial
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
 from datasets import names
 from datasets.api.schemas.assets import AssetContents, SignedUrl
-from datasets.images import ensure_thumbnail
+from datasets.images import open_thumbnail
 from datasets.models import Asset, Dataset
 from vi_portal.api import links
 from vi_portal.api.auth import ApiRequest
@@ -70,7 +71,7 @@ def fetch_image(request: ApiRequest, dataset_id: uuid.UUID, asset_id: str, name:
     asset = _asset_signed_for(request, dataset_id, asset_id)
     if asset.file and (link := _link_to_store(request, asset)) is not None:
         return HttpResponseRedirect(link, headers={"Cache-Control": "no-store"})
-    file = _opened(asset.file)
+    file = _opened(asset, asset.open_image)
     if not asset.sha256:
         return FileResponse(file, content_type=asset.mime_type, filename=asset.member_name, as_attachment=True)
     return ranged_response(
@@ -89,7 +90,7 @@ def fetch_image(request: ApiRequest, dataset_id: uuid.UUID, asset_id: str, name:
 def fetch_thumbnail(request: ApiRequest, dataset_id: uuid.UUID, asset_id: str, name: str) -> HttpResponseBase:
     """The thumbnail behind a signed address: a JPEG of at most 320 px a side."""
     asset = _asset_signed_for(request, dataset_id, asset_id)
-    file = _opened(ensure_thumbnail(asset))
+    file = _opened(asset, partial(open_thumbnail, asset))
     return FileResponse(file, content_type="image/jpeg", filename=f"{asset.uid}.jpg")
 
 
@@ -115,14 +116,12 @@ def _asset_signed_for(request: ApiRequest, dataset_id: uuid.UUID, asset_id: str)
     return asset
 
 
-def _opened(stored: str | None) -> BinaryIO:
-    """The stored file. Raises `ApiError` 404 where there is none."""
-    if not stored:
-        raise _gone()
+def _opened(asset: Asset, opened: Callable[[], Any]) -> BinaryIO:
+    """The file of `asset` that is `opened`. Raises `ApiError`: 404 where there is none, 503 where the store fails."""
     try:
-        return cast(BinaryIO, default_storage.open(stored))
+        return cast(BinaryIO, opened())
     except StoreFailed as error:
-        log.warning("The image %s cannot be given out now: %s", stored, error)
+        log.warning("The image %s cannot be given out now: %s", asset.file, error)
         raise ApiError(503, str(error)) from error
     except OSError as error:
         raise _gone() from error

@@ -6,7 +6,7 @@ import base64
 import binascii
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, get_args
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Status
@@ -23,6 +23,7 @@ from datasets.api.schemas.imports import (
     ImportLogs,
     ImportOut,
     ImportPage,
+    Reason,
     StatusChange,
     import_out,
 )
@@ -47,7 +48,7 @@ _FILES = "/api/uploads/annotations"
 #: How long an answer waits for the job: a small import is over when its files have been handed in.
 HANDED_IN_SECONDS = 5.0
 POLLED_SECONDS = 25.0
-_REASONS = ("CancelledByUser", "UserUploadErrored")
+_REASONS: tuple[Reason, ...] = get_args(Reason)
 MAX_NAME = 1024
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vi_portal.api.errors import ApiError
+from vi_portal.api.texts import can_be_kept
 
 
 def checked_name(given: str, *, limit: int, what: str) -> str:
@@ -14,6 +15,6 @@ def checked_name(given: str, *, limit: int, what: str) -> str:
 
 def checked_text(given: str) -> str:
     """Text a database can hold: no NUL, no half of a surrogate pair."""
-    if "\x00" in given or len(given.encode("utf-8", "ignore").decode()) != len(given):
+    if not can_be_kept(given):
         raise ApiError(400, "The text has a character that is not allowed.")
     return given

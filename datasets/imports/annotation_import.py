@@ -21,7 +21,7 @@ from datasets.imports.lines import Line, read_lines
 from datasets.imports.placement import Place, Placed, Placement
 from datasets.imports.readers import read_record
 from datasets.imports.records import Record, RecordAnnotation
-from datasets.models import Annotation, Asset, Dataset, DatasetType, NewAnnotation
+from datasets.models import RENDERED_COLUMNS, Annotation, Asset, Dataset, DatasetType, NewAnnotation
 from vi_portal.giving_way import GivingWay
 from vi_portal.jobs.progress import Progress
 
@@ -30,14 +30,7 @@ Key: TypeAlias = tuple[int, str]
 
 _BATCH_ANNOTATIONS = 500
 _BATCH_BYTES = 8 * 1024 * 1024
-_RENDERED_COLUMNS = (
-    "category",
-    "contents",
-    "contents_normalized",
-    "labels",
-    "flawed",
-    "updated_at",
-)
+_WRITTEN_COLUMNS = ("category", *RENDERED_COLUMNS, "updated_at")
 #: The ids of annotations that come without one are made in this namespace, from their asset and contents.
 _NAMESPACE = uuid.UUID("8c0ff3a6-9d0e-4f7e-8a57-0d8d9c2f4a11")
 
@@ -167,7 +160,7 @@ class AnnotationImport:
         if changed:
             self._tell_of_replaced(changed, known)
             rewritten = [_rewritten(known[each.key], each) for each in changed]
-            Annotation.objects.bulk_update(rewritten, _RENDERED_COLUMNS)
+            Annotation.objects.bulk_update(rewritten, _WRITTEN_COLUMNS)
             self._dataset.touch()
         for each in run:
             self._journal.summary.annotations.add(outcomes[each.key])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from datasets import names
 
 _NOT_BELOW = re.compile(r"[/\\]|[A-Za-z]:")
 
 
 def path_parts(name: str) -> tuple[str, ...]:
     """`images/cam1/a.jpg` in its parts, in NFC; none where the name does not lead below some folder."""
-    parts = tuple(part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part not in ("", "."))
+    parts = tuple(part for part in re.split(r"[/\\]", names.normal(name)) if part not in ("", "."))
     return () if _NOT_BELOW.match(name) or ".." in parts else parts
 
 
@@ -22,7 +23,7 @@ class Arrivals:
         self._by_name: dict[str, list[tuple[tuple[str, ...], int]]] = {}
 
     def add(self, path: str, asset_pk: int, *, created: bool) -> None:
-        *folders, last = unicodedata.normalize("NFC", path).split("/")
+        *folders, last = names.normal(path).split("/")
         self._by_name.setdefault(last, []).append((tuple(folders), asset_pk))
         if created:
             self.created.add(asset_pk)

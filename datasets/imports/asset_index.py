@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -46,7 +45,7 @@ class AssetIndex:
     def add(self, asset: Known) -> None:
         self._by_uid[asset.uid] = asset
         self._by_filename[asset.filename][asset.uid] = asset
-        self._by_normal_filename[_normal(asset.filename)][asset.uid] = asset
+        self._by_normal_filename[names.normal(asset.filename)][asset.uid] = asset
         if isinstance(asset, Asset):
             self._by_pk[asset.pk] = asset
             self._by_member[asset.member_name] = asset
@@ -73,10 +72,10 @@ class AssetIndex:
         if arrived is not None and arrived in self._by_pk:
             return self._by_pk[arrived]
         if reference.exported:
-            member = self._by_member.get(_normal(name))
+            member = self._by_member.get(names.normal(name))
             if member is not None and self._may_be(member, reference):
                 return member
-        for candidates in (self._by_filename.get(name), self._by_normal_filename.get(_normal(name))):
+        for candidates in (self._by_filename.get(name), self._by_normal_filename.get(names.normal(name))):
             meant = [asset for asset in (candidates or {}).values() if self._may_be(asset, reference)]
             if meant:
                 return _only(meant, name)
@@ -101,8 +100,7 @@ def _conditions(references: Iterable[AssetReference], arrivals: Arrivals) -> lis
         uids.add(reference.asset_id)
         if reference.exported:
             members.add(names.collision_key(reference.filename))
-        forms = {reference.filename, *path_parts(reference.filename)[-1:]}
-        filenames |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in forms} | forms
+        filenames |= names.spellings([reference.filename, *path_parts(reference.filename)[-1:]])
         if (pk := arrivals.find(reference.filename)) is not None:
             arrived.add(pk)
     wanted = {"uid": uids - {""}, "filename": filenames - {""}, "member_key": members, "pk": arrived}
@@ -116,7 +114,3 @@ def _only(assets: Sequence[Known], name: str) -> Known:
             "image below the folder of images."
         )
     return assets[0]
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

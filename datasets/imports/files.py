@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from datasets.decoding import EXTENSIONS
+from datasets.image_types import EXTENSIONS
 
 _ANNOTATION_EXTENSIONS = {".jsonl", ".json"}
 #: What lies beside annotations in archives, and is none.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import IO, TypeAlias
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from datasets import images, names
 from datasets.decoding import ImageRefused
@@ -18,13 +18,12 @@ from datasets.imports.account import Journal, Outcome
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.batches import batches
 from datasets.imports.files import LEADS_OUT, FoundFile
-from datasets.models import Asset, Dataset, ImageFacts, NewAsset, new_uid
+from datasets.models import IMAGE_COLUMNS, Asset, Dataset, ImageFacts, NewAsset, new_uid
 from vi_portal.jobs.progress import Progress
 
 Known: TypeAlias = Asset | NewAsset
 
 _BATCH = 200
-_IMAGE_COLUMNS = ("file", "size", "sha256", "crc32", "mime_type", "exif_orientation", "flaw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +71,12 @@ class ImageImport:
     def _known(self, batch: Sequence[FoundFile]) -> defaultdict[str, list[Known]]:
         """The assets that the files of `batch` may already be, by each of their names."""
         wanted = {_name(file) for file in batch}
-        forms = wanted | {unicodedata.normalize(form, name) for form in ("NFC", "NFD") for name in wanted}
+        forms = names.spellings(wanted)
         keys = {names.collision_key(name) for name in wanted}
         known: defaultdict[str, list[Known]] = defaultdict(list)
         for condition in (Q(filename__in=forms), Q(member_key__in=keys) & ~Q(filename__in=forms)):
             for asset in self._dataset.assets.filter(condition).order_by("pk"):
-                for name in {_normal(asset.filename), asset.member_name}:
+                for name in {names.normal(asset.filename), asset.member_name}:
                     known[name].append(asset)
         return known
 
@@ -93,13 +92,13 @@ class ImageImport:
             return None
         try:
             with source:
-                step = self._step(file, source, known[_normal(_name(file))])
+                step = self._step(file, source, known[names.normal(_name(file))])
         except ImageRefused as error:
             self._refuse(file, str(error))
             return None
         self._claimed.add(step.asset.uid)
         if step.outcome == "created":
-            known[_normal(_name(file))].append(step.asset)
+            known[names.normal(_name(file))].append(step.asset)
         return step
 
     def _step(self, file: FoundFile, source: IO[bytes], candidates: Sequence[Known]) -> _Step:
@@ -120,8 +119,8 @@ class ImageImport:
                 f"The image is {facts.width} x {facts.height} px, but the annotations of “{name}” were made for "
                 f"{waiting.width} x {waiting.height} px. Import the image they were made on."
             )
-        for column in _IMAGE_COLUMNS:
-            setattr(waiting, column, getattr(facts, column))
+        waiting.take_image(facts)
+        waiting.updated_at = timezone.now()
         return _Step(file, waiting, "updated", facts)
 
     def _is_called(self, asset: Known, name: str) -> bool:
@@ -148,7 +147,7 @@ class ImageImport:
             if new:
                 rows += self._dataset.add_assets(new)
             if updated:
-                Asset.objects.bulk_update(updated, _IMAGE_COLUMNS)
+                Asset.objects.bulk_update(updated, [*IMAGE_COLUMNS, "updated_at"])
                 self._dataset.touch()
         return {row.uid: row for row in rows}
 
@@ -173,7 +172,3 @@ def _sha256(asset: Known) -> str:
 
 def _name(file: FoundFile) -> str:
     return PurePosixPath(file.name).name
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

@@ -157,8 +157,9 @@ def files_of(session: ImportSession) -> list[FoundFile]:
 
 
 def _keep(slot: ImportFile, file: IO[bytes]) -> None:
-    """Let what arrived in `file` be that of `slot`. Raises `StoreFailed`, or `SessionRefused` where it is not waited for
-    any more.
+    """Let what arrived in `file` be that of `slot`.
+
+    Raises `StoreFailed`, or `SessionRefused` where it is not waited for any more.
     """
     on_store = kept_files.are_on_store()
     if on_store:  # before anything is locked: a store takes its time

@@ -3,7 +3,7 @@
 Every model of the app is named here, where Django looks for them.
 """
 
-from datasets.models.annotation import Annotation, IsJson
+from datasets.models.annotation import RENDERED_COLUMNS, Annotation, IsJson
 from datasets.models.asset import IMAGE_COLUMNS, Asset, AssetQuerySet, ImageFacts
 from datasets.models.bulk_deletion import BulkAssetDeletion
 from datasets.models.dataset import (
@@ -22,6 +22,7 @@ from datasets.models.uids import new_uid
 
 __all__ = [
     "IMAGE_COLUMNS",
+    "RENDERED_COLUMNS",
     "Annotation",
     "Asset",
     "AssetQuerySet",

@@ -11,6 +11,9 @@ from datasets import contents as contents_module
 from datasets.contents import Contents
 from datasets.models.uids import new_uid
 
+#: What `Annotation.render` sets.
+RENDERED_COLUMNS = ("contents", "contents_normalized", "labels", "flawed")
+
 
 class IsJson(models.Func):
     """Whether a text column holds JSON: SQLite answers no, PostgreSQL refuses the row."""

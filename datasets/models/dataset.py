@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from datasets import names
 from datasets.contents import Contents, Freeform, PhraseGrounding, Vqa
-from datasets.models.annotation import Annotation
+from datasets.models.annotation import RENDERED_COLUMNS, Annotation
 from datasets.models.asset import Asset, ImageFacts
 from datasets.models.uids import new_uid
 from vi_portal.accounts.models import Organization, User
@@ -27,7 +27,6 @@ from vi_portal.accounts.models import Organization, User
 _BATCH = 500
 #: How many names one query looks for: three for each asset of a batch.
 _LOOKED_UP = 3 * _BATCH
-_RENDERED = ("contents", "contents_normalized", "labels", "flawed", "updated_at")
 
 
 class DatasetType(models.TextChoices):
@@ -177,11 +176,10 @@ class Dataset(models.Model):
         """Call `asset` by another name, in archives as well. Raises `DoesNotExist` where it was deleted."""
         with self.in_turn():
             asset.refresh_from_db()  # it may have another image by now
-            name = names.member_name(filename)
-            others = self.assets.exclude(pk=asset.pk)
-            if others.filter(member_key=names.collision_key(name)).exists():
-                name = names.distinguished(name, mark=asset.uid.replace("-", "")[:8])
-            asset.filename, asset.member_name, asset.member_key = filename, name, names.collision_key(name)
+            wanted = _wanted_names(filename, asset.uid)
+            others = self.assets.exclude(pk=asset.pk).filter(member_key__in=wanted)
+            key = _first_free(wanted, set(others.values_list("member_key", flat=True)))
+            asset.filename, asset.member_name, asset.member_key = filename, wanted[key], key
             asset.save()
             self.touch()
 
@@ -200,7 +198,7 @@ class Dataset(models.Model):
         self._check_type(contents)
         annotation.render(contents, width=annotation.asset.width, height=annotation.asset.height)
         with transaction.atomic():
-            annotation.save(update_fields=_RENDERED)
+            annotation.save(update_fields=(*RENDERED_COLUMNS, "updated_at"))
             self.touch()
 
     def touch(self) -> None:
@@ -210,15 +208,12 @@ class Dataset(models.Model):
 
     def _free_names(self, new_assets: Sequence[NewAsset]) -> Iterator[str]:
         """A member name for each of `new_assets` that no other asset of the dataset has."""
-        wanted = [
-            {names.collision_key(name): name for name in names.candidates(new.filename, uid=new.uid)}
-            for new in new_assets
-        ]
+        wanted = [_wanted_names(new.filename, new.uid) for new in new_assets]
         taken: set[str] = set()
         for batch in _batches(sorted(set().union(*wanted))):
             taken.update(self.assets.filter(member_key__in=batch).values_list("member_key", flat=True))
         for candidates in wanted:
-            key = next((key for key in candidates if key not in taken), list(candidates)[-1])
+            key = _first_free(candidates, taken)
             taken.add(key)
             yield candidates[key]
 
@@ -235,6 +230,16 @@ class Dataset(models.Model):
         row = Annotation(asset=new.asset, uid=new.uid, category=new.category)
         row.render(new.contents, width=new.asset.width, height=new.asset.height)
         return row
+
+
+def _wanted_names(filename: str, uid: str) -> dict[str, str]:
+    """The member names for an asset, each by its key, in the order they are to be tried."""
+    return {names.collision_key(name): name for name in names.candidates(filename, uid=uid)}
+
+
+def _first_free(wanted: dict[str, str], taken: set[str]) -> str:
+    """The key of the first of `wanted` that is not `taken`; else of the last, which nobody else has."""
+    return next((key for key in wanted if key not in taken), list(wanted)[-1])
 
 
 def _batches(values: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -88,6 +88,10 @@ class IngestionSession(models.Model):
         quiet = timedelta(seconds=settings.UPLOAD_QUIET_SECONDS)
         for session in cls.objects.filter(finished_at=None, active_at__lt=Now() - quiet)[:100]:
             session.settle_if_over()
+
+    @classmethod
+    def forget_old(cls) -> None:
+        """Delete what has been over for EXPORT_RETENTION_DAYS; the images stay. The sweep calls it."""
         cls.objects.filter(finished_at__lt=Now() - timedelta(days=settings.EXPORT_RETENTION_DAYS)).delete()
 
 

@@ -12,27 +12,12 @@ from typing import IO, Any, Literal, TypeAlias
 from django.db import transaction
 
 from datasets import images
-from datasets.decoding import ImageRefused, ImageTooLarge
+from datasets.decoding import KNOWN_TYPES, ImageRefused, ImageTooLarge
+from datasets.image_types import TYPES
 from datasets.models import Asset, Code, Dataset, ImageFacts, NewAsset, new_uid
 
 Outcome: TypeAlias = Literal["created", "replaced", "already_there"]
 
-MAX_FILENAME = 1024
-
-_TYPES = {
-    ".avif": "image/avif",
-    ".bmp": "image/bmp",
-    ".gif": "image/gif",
-    ".j2k": "image/jp2",
-    ".jfif": "image/jpeg",
-    ".jp2": "image/jp2",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-}
 #: Other names that senders have for a type.
 _ALIASES = {
     "image/jpg": "image/jpeg",
@@ -98,9 +83,9 @@ def _check(facts: ImageFacts, filename: str, declared: str) -> None:
     if facts.flaw:
         raise Refused(Code.CORRUPT, f"“{filename}” is damaged. {facts.flaw}")
     declared = declared.partition(";")[0].strip().lower()
-    by_name = _TYPES.get(PurePosixPath(filename).suffix.lower())
+    by_name = TYPES.get(PurePosixPath(filename).suffix.lower())
     for given in (by_name, _ALIASES.get(declared, declared)):
-        if given in _TYPES.values() and given != facts.mime_type:
+        if given in KNOWN_TYPES and given != facts.mime_type:
             raise Refused(
                 Code.BAD_TYPE,
                 f"“{filename}” says it is {given}, but its bytes are {facts.mime_type}. Give it its right name.",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from django.conf import settings
 from django.db import models, transaction
 
 from exports import fragments, storage
@@ -20,6 +22,7 @@ from exports.writing import Writing
 from vi_portal.jobs.lease import Lease, LeaseLost, Watch
 from vi_portal.jobs.models import Refused, State, Worker
 from vi_portal.jobs.progress import Progress
+from vi_portal.jobs.sweep import requeue_lost
 from vi_portal.s3.failures import StoreFailed
 
 #: How often the holder of the export looks whether a shard has come in.
@@ -53,6 +56,7 @@ class _Held:
     def __init__(self, job: ExportJob, writing: Writing, watch: Watch) -> None:
         self._job, self._writing, self._watch = job, writing, watch
         self._written: set[uuid.UUID] = set()
+        self._looked_at = time.monotonic()
 
     def ask(self, groups: list[list[RunPlan]]) -> Iterator[uuid.UUID]:
         """Make the shards, and ring for whoever is free; their ids, in order. Raises `Refused` where another holds the
@@ -73,6 +77,7 @@ class _Held:
                 raise ExportFailed(shard.failure)
             if not self._write_one():
                 self._watch.wait(_LOOK_SECONDS)
+                self._look_for_lost()
         self._assemble(shard.fragment)
         if pk not in self._written:
             self._watch.advance(sum(run["steps"] for run in shard.runs))
@@ -115,6 +120,12 @@ class _Held:
                 watch.lease.check()  # it was the shard's that was lost: somebody else has it
             return True
         return False
+
+    def _look_for_lost(self) -> None:
+        """Shards whose worker is lost are to be written by another: there may be nobody else who sweeps."""
+        if time.monotonic() - self._looked_at > settings.JOB_SWEEP_SECONDS:
+            requeue_lost(ExportShard)
+            self._looked_at = time.monotonic()
 
     def _shards(self) -> models.QuerySet[ExportShard]:
         """Those of this attempt: whoever holds the export after us has others."""

@@ -6,35 +6,15 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
 import pytest
 from django.test import Client
 
 from tests import cast
-from vi_portal.accounts.models import Membership, Organization, Role, SecretKey, User
+from tests.api.calling import client_of, key_of, message
+from vi_portal.accounts.models import Organization, Role, SecretKey, User
 from vi_portal.api.schemas import WireSchema
 from vi_portal.log_context import ContextFilter
-
-
-def key_of(user: User, *, read_only: bool = False) -> tuple[SecretKey, str]:
-    membership = Membership.objects.get(user=user)
-    return SecretKey.objects.make(membership=membership, name="Notebook", read_only=read_only)
-
-
-def client_of(user: User, *, read_only: bool = False, organization: object = None) -> Client:
-    """A program that calls with a key of `user`."""
-    _, text = key_of(user, read_only=read_only)
-    named = {} if organization is None else {"Organization-Id": str(organization)}
-    return Client(headers={"Authorization": f"Bearer {text}", **named})
-
-
-def message(response: Any) -> str:
-    """The one text of an error; fails for any other shape."""
-    [(name, text)] = response.json().items()
-    assert name == "message"
-    assert text.endswith(".")
-    return str(text)
 
 
 def schemas_below(schema: type[WireSchema]) -> Iterator[type[WireSchema]]:

@@ -100,3 +100,11 @@ def test_images_are_measured(valves: Dataset) -> None:
     assert (images.min_width, images.max_width, images.mean_width, images.mean_height) == (100, 300, 200, 60)
     assert (images.missing, images.unreadable, images.turned, images.to_repair) == (1, 1, 1, 0)
     assert images.bytes == len(cast.jpeg())
+
+
+def test_what_was_looked_for_is_kept_even_if_there_was_nothing(
+    valves: Dataset, django_assert_num_queries: Asserts
+) -> None:
+    found = images_of(valves), labels_of(valves), categories_of(valves)
+    with django_assert_num_queries(0):
+        assert (images_of(valves), labels_of(valves), categories_of(valves)) == found

@@ -6,9 +6,17 @@ import logging
 
 import pytest
 from pytest_django import Settings
+from schemathesis.pytest.plugin import SchemathesisFunction
 
 from tests.doors.world import Place, furnish
 from vi_portal.accounts.models import Organization, User
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the test of each documented operation an id of its own: of those with the same one, only one would run."""
+    for item in items:
+        if isinstance(item, SchemathesisFunction):
+            item._id = item._id.with_params(item.operation_label)
 
 
 @pytest.fixture(autouse=True)

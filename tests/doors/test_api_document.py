@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -21,8 +22,8 @@ from schemathesis.checks import (
 )
 from schemathesis.config import SchemathesisConfig
 
+from tests.doors.caller import Caller
 from tests.doors.operations import Operation
-from tests.doors.test_api_keys import Caller
 from tests.doors.world import Place, undone
 from vi_portal.accounts.models import User
 from vi_portal.wsgi import application
@@ -91,3 +92,18 @@ def test_the_document_has_the_words_that_clients_write() -> None:
     for operation in documented.raw_schema["paths"].values():
         for described in operation.values():
             assert described.get("security") or described["parameters"][-1]["name"] == "credential"
+
+
+def test_what_the_document_says_is_said_in_the_words_of_the_wire() -> None:
+    told = descriptions(documented.raw_schema)
+    assert len(told) > 50
+    assert not [text for text in told if re.search(r"`[^`]*[a-z]_[a-z][^`]*`", text)]
+
+
+def descriptions(document: Any) -> list[str]:
+    if isinstance(document, list):
+        return [text for each in document for text in descriptions(each)]
+    if not isinstance(document, dict):
+        return []
+    told = document.get("description")
+    return ([told] if isinstance(told, str) else []) + descriptions(list(document.values()))

@@ -10,9 +10,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from tests.api.test_kit import message
+from tests.api.calling import message
+from tests.doors.caller import Caller
 from tests.doors.operations import Operation, operations
-from tests.doors.test_api_keys import Caller
 from tests.doors.world import Place, all_there_is, changed, undone
 from vi_portal.accounts.models import User
 

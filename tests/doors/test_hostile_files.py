@@ -19,7 +19,7 @@ from PIL import Image
 from datasets.imports import runner
 from datasets.models import Dataset, ImportJob
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State

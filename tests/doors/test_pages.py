@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from datasets.models import ImportJob, ImportSession
 from exports import storage
-from tests.api.test_kit import key_of
+from tests.api.calling import key_of
 from tests.conftest import signed_in
 from tests.doors.world import NEVER, Place, all_there_is, changed
 from vi_portal.accounts.models import User

@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,10 +19,11 @@ from django.conf import settings as conf
 from django.db import connection
 from django.test import Client
 
+from tests.doors.caller import Caller
 from tests.doors.operations import operations
-from tests.doors.test_api_keys import Caller
 from tests.doors.world import Place, all_there_is
-from tests.frame.portal import environment, wait_until
+from tests.frame.portal import environment
+from tests.waiting import free_port, listens, wait_until_up
 from vi_portal.accounts.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
@@ -52,9 +52,7 @@ class Served:
 @contextmanager
 def served(folder: Path, **settings: str) -> Iterator[Served]:
     """gunicorn over the database of the test, with all the lines that it can write."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder.mkdir(exist_ok=True)
     log = folder / "log"
     (folder / "static").mkdir(exist_ok=True)
@@ -70,17 +68,11 @@ def served(folder: Path, **settings: str) -> Iterator[Served]:
         )
     try:
         web = Served(port, log, [])
-        wait_until(lambda: process.poll() is not None or _listens(port), within=60)
-        assert process.poll() is None, log.read_text()
+        wait_until_up(process, lambda: listens(port), within=60, log=log)
         yield web
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

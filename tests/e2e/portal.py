@@ -11,10 +11,8 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.waiting import free_port, wait_until_up
 
 ROOT = Path(__file__).parents[2]
 BCCD = ROOT / "tests" / "data" / "bccd"
@@ -122,9 +122,7 @@ def _commands(folder: Path) -> Iterator[Commands]:
 @contextmanager
 def _served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The address at which the portal in `folder` answers, and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
@@ -136,7 +134,7 @@ def _served(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_well(url, process, folder / "serve.log")
+        wait_until_up(process, lambda: _is_well(url), within=60, log=folder / "serve.log")
         yield url, process
     finally:
         process.send_signal(signal.SIGINT)
@@ -196,14 +194,6 @@ def environment(folder: Path) -> dict[str, str]:
     if broker := os.environ.get("PORTAL_BROKER_URL"):
         kept["CELERY_BROKER_URL"] = broker
     return kept | {"DATA_DIR": str(folder), "HTTPS": "off", "JOB_SWEEP_SECONDS": "1", "TENSORFLOW_WARM_UP": "off"}
-
-
-def _wait_until_well(url: str, process: subprocess.Popen[str], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not _is_well(url):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
 
 
 def _is_well(url: str) -> bool:

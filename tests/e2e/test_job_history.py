@@ -60,7 +60,7 @@ def test_the_focus_is_not_lost_with_the_button_it_was_on(page: Page, portal: Por
     row.get_by_role("button", name="Cancel").press("Enter")
     expect(row).to_contain_text("Cancelled by Ana")
     expect(row.locator("summary")).to_be_focused()
-    row.get_by_role("link", name="Delete this export").press("Enter")
+    row.get_by_role("link", name="Delete the export of").press("Enter")
     expect(page.get_by_role("dialog").get_by_role("link", name="Keep it")).to_be_focused()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)

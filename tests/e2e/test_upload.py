@@ -68,7 +68,7 @@ def test_dropped_files_are_sent_and_the_history_follows(page: Page, empty: str) 
     expect(row).to_contain_text("Finished")
     expect(row).to_contain_text("1 annotation")
     expect(page.get_by_text("there is nothing to export")).to_have_count(0)
-    row.get_by_role("link", name="Delete this import").click()
+    row.get_by_role("link", name="Delete the import of").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_text("No exports yet")).to_be_visible()
 

@@ -27,9 +27,13 @@ pytestmark = [
 ]
 
 
-def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("swept", [True, False], ids=["swept by another", "nobody else sweeps"])
+def test_a_lost_shard_alone_is_done_again(
+    pumps: Dataset, monkeypatch: pytest.MonkeyPatch, settings: LazySettings, swept: bool
+) -> None:
     alone = export(pumps)
     sign_in("test", "other")
+    settings.JOB_SWEEP_SECONDS = 0.05
     attempts: list[int] = []
 
     def lose(job: ExportJob) -> None:
@@ -37,7 +41,8 @@ def test_a_lost_shard_alone_is_done_again(pumps: Dataset, monkeypatch: pytest.Mo
         write_elsewhere(*others)
         ExportShard.start(first, worker="killed")
         ExportShard.objects.filter(pk=first).update(lease_expires_at=Now() - timedelta(seconds=1))
-        requeue_lost(ExportShard)
+        if swept:
+            requeue_lost(ExportShard)
 
     def finished(held: holder._Held) -> None:
         attempts.extend(held._job.shards.order_by("number").values_list("attempts", flat=True))

@@ -8,19 +8,23 @@ from tests.faults.strikes import (
     a_machine_with_a_worker_is_lost,
     a_worker_sleeps_past_its_lease,
     both_workers_are_lost,
-    each_message_is_delivered_three_times,
     every_attempt_is_killed,
+    the_process_that_does_the_job_is_killed,
+    the_worker_is_killed,
+)
+from tests.faults.strikes_on_the_broker import (
+    each_message_is_delivered_three_times,
     the_broker_gives_up_on_messages,
     the_broker_hangs_when_exports_are_asked_for,
     the_broker_is_away_when_exports_are_asked_for,
     the_broker_loses_everything,
+    the_web_server_dies_before_it_rings,
+)
+from tests.faults.strikes_on_the_ground import (
     the_database_is_killed,
     the_database_is_locked,
     the_disk_is_full,
-    the_process_that_does_the_job_is_killed,
-    the_web_server_dies_before_it_rings,
     the_whole_portal_is_killed,
-    the_worker_is_killed,
 )
 from tests.faults.strikes_on_the_store import (
     the_store_fails_and_dawdles,

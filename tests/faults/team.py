@@ -19,8 +19,9 @@ from typing import TypeVar
 
 import httpx
 
+from tests import waiting
 from tests.faults.store import Store
-from tests.services.servers import Postgres, RabbitMQ, Redis, Server, free_port
+from tests.services.servers import Postgres, RabbitMQ, Redis, Server
 
 ROOT = Path(__file__).parents[2]
 Answer = TypeVar("Answer")
@@ -59,12 +60,8 @@ SETUPS = {
 
 
 def wait_until(condition: Callable[[], Answer], *, what: str, within: float = PATIENCE_SECONDS) -> Answer:
-    """The first answer of `condition` that is true."""
-    deadline = time.monotonic() + within
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"Within {within:.0f} s it did not come to this: {what}."
-        time.sleep(0.01)
-    return answer
+    """The first answer of `condition` that is true; with this suite's patience, and what it was for."""
+    return waiting.wait_until(condition, within=within, what=what)
 
 
 class Kept:
@@ -101,7 +98,7 @@ class Team:
         self.database = setup.database(folder / "postgres") if setup.database else None
         self.broker = setup.broker(folder / "broker-server") if setup.broker else None
         self.store = Store(folder / "store") if setup.bucket else None
-        self.port = free_port()
+        self.port = waiting.free_port()
         self.log = folder / "log.txt"
         self.has_own_disk = False
         self.environment = {

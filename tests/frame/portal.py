@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -17,8 +15,7 @@ from django.db.models import Model
 
 from datasets.models import Dataset
 from tests import cast
-
-Answer = TypeVar("Answer")
+from tests.waiting import wait_until
 
 #: So many seconds a program may take to start. It takes two of them where it has a processor for itself; how fast it is
 #: where it has not is nothing that is promised, and nothing that is tested.
@@ -45,16 +42,6 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
         "WORKER_CONCURRENCY": "1",
         **more,
     }
-
-
-def wait_until(condition: Callable[[], Answer], *, within: float = 20.0) -> Answer:
-    """The first answer of `condition` that is true; an error when there was none `within` so many seconds."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        time.sleep(0.02)
-    raise AssertionError(f"It did not come true within {within} s.")
 
 
 def pause(pids: Sequence[int]) -> None:

@@ -28,7 +28,8 @@ from tests import cast
 from tests.brokers import messages_waiting
 from tests.exports.reading import leftovers
 from tests.frame import portal
-from tests.frame.portal import TO_START, environment, make_large, wait_until
+from tests.frame.portal import TO_START, environment, make_large
+from tests.waiting import wait_until
 from vi_portal.jobs.models import State, Worker
 from vi_portal.supervisor import worker_command
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -113,12 +112,10 @@ def test_a_broker_that_says_nothing_does_not_hold_the_page_up(
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {}
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.5)
 
-    begun = time.monotonic()
     response = ask()
 
-    assert time.monotonic() - begun < 2
     assert response.status_code == 503
-    assert parts(response)["broker"] != "ok"
+    assert parts(response)["broker"].startswith("No answer within"), "the page gave up, not the broker's client"
     assert b"hunter2" not in response.content
 
 

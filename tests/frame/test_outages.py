@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from datasets.models import Dataset
 from tests import cast
-from tests.api.test_kit import key_of
+from tests.api.calling import key_of
 from tests.conftest import signed_in
-from tests.services.servers import free_port
+from tests.waiting import free_port
 from vi_portal.accounts.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])

@@ -5,21 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
-import os
 import random
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from django.test import Client
 
-from tests.frame.range_checks import Answer, Check, Site, ask_over_http, every_check, verify
+from tests.frame.gunicorns import ask, running_gunicorn
+from tests.frame.range_checks import Answer, Check, Site, every_check, verify
 from tests.frame.ranged_site import FILENAME
 
 ROOT = Path(__file__).parents[2]
@@ -38,61 +33,6 @@ def port(file: Path) -> Iterator[int]:
     """The port of a gunicorn that serves the file, in a process of its own."""
     with running_gunicorn(file) as started:
         yield started.port
-
-
-class running_gunicorn:  # noqa: N801  (a context manager)
-    def __init__(self, file: Path, *, threads: int = 8) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "gunicorn", "tests.frame.ranged_site:application"),
-                *("--config", "python:tests.frame", "--worker-class", "vi_portal.slow_readers.SlowReaderWorker"),
-                *("--workers", "1", "--threads", str(threads)),
-                *("--bind", f"127.0.0.1:{self.port}", "--log-level", "warning", "--no-control-socket"),
-            ],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "FILE": str(file), "SHA256": digest},
-        )
-
-    def __enter__(self) -> running_gunicorn:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                ask(self.port, "HEAD")
-                return self
-            except OSError:
-                assert self._process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-
-    def __exit__(self, *failure: object) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=10)
-
-    def memory(self) -> int:
-        """The most bytes any of its processes ever held."""
-        statuses = [Path(f"/proc/{pid}/status").read_text() for pid in self._pids()]
-        return max(int(status.split("VmHWM:")[1].split()[0]) * 1024 for status in statuses)
-
-    def open_files(self) -> list[Path]:
-        """What its processes have open now."""
-        links = [link for pid in self._pids() for link in Path(f"/proc/{pid}/fd").iterdir()]
-        found = []
-        for link in links:
-            with suppress(OSError):
-                found.append(link.readlink())
-        return found
-
-    def _pids(self) -> list[int]:
-        found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, check=True)
-        return [self._process.pid, *map(int, found.stdout.split())]
-
-
-def ask(port: int, method: str = "GET", **headers: str) -> Answer:
-    return ask_over_http(port, "/file", method, **headers)
 
 
 @pytest.fixture(params=["test client", "gunicorn"])

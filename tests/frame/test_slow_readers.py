@@ -8,13 +8,12 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
-from tests.frame.portal import wait_until
-from tests.frame.test_ranges import ask, running_gunicorn
+from tests.frame.gunicorns import ask, asking, body_of, running_gunicorn
+from tests.waiting import wait_until
 from vi_portal import slow_readers
 
 SIZE = 12 * 1024 * 1024
@@ -34,41 +33,25 @@ def server(file: Path) -> Iterator[running_gunicorn]:
         yield started
 
 
-def asking(port: int, headers: str = "") -> socket.socket:
-    """A connection that has asked for the file and reads nothing."""
-    reader = socket.socket()
-    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    reader.settimeout(30)
-    reader.connect(("127.0.0.1", port))
-    reader.sendall(f"GET /file HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode())
-    return reader
-
-
-def answer_of(reader: socket.socket) -> bytes:
-    response = HTTPResponse(reader)
-    response.begin()
-    return response.read()
-
-
 def test_pages_are_answered_beside_more_slow_readers_than_threads(server: running_gunicorn, file: Path) -> None:
     digest = hashlib.sha256(file.read_bytes()).digest()
     with ExitStack() as open_connections:
-        readers = [open_connections.enter_context(asking(server.port)) for _ in range(5 * THREADS)]
+        readers = [open_connections.enter_context(asking(server.port, "/file")) for _ in range(5 * THREADS)]
         for reader in readers:
             assert reader.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 200"
         assert ask(server.port, "HEAD").status == 200
         assert ask(server.port, Range="bytes=-5").status == 206
         for reader in readers[::5]:
-            assert hashlib.sha256(answer_of(reader)).digest() == digest
+            assert hashlib.sha256(body_of(reader)).digest() == digest
 
 
 def test_a_connection_is_used_again_after_a_slow_download(server: running_gunicorn, file: Path) -> None:
     content = file.read_bytes()
-    with asking(server.port, "Range: bytes=1-\r\n") as reader:
+    with asking(server.port, "/file", "Range: bytes=1-\r\n") as reader:
         assert ask(server.port, "HEAD").status == 200
-        assert answer_of(reader) == content[1:]
+        assert body_of(reader) == content[1:]
         reader.sendall(b"GET /file HTTP/1.1\r\nHost: 127.0.0.1\r\nRange: bytes=0-9\r\n\r\n")
-        assert answer_of(reader) == content[:10]
+        assert body_of(reader) == content[:10]
 
 
 def test_who_leaves_in_the_middle_leaves_nothing_open(server: running_gunicorn) -> None:
@@ -76,7 +59,7 @@ def test_who_leaves_in_the_middle_leaves_nothing_open(server: running_gunicorn) 
         return sum(str(target).endswith("archive.zip") for target in server.open_files())
 
     wait_until(lambda: not files_open())
-    readers = [asking(server.port) for _ in range(3)]
+    readers = [asking(server.port, "/file") for _ in range(3)]
     for reader in readers:
         assert reader.recv(12) == b"HTTP/1.1 200"
     wait_until(lambda: files_open() == 3)

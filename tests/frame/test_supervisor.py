@@ -27,7 +27,8 @@ from exports.dispatch import request_export
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
-from tests.frame.portal import TO_START, environment, make_large, processes, wait_until
+from tests.frame.portal import TO_START, environment, make_large, processes
+from tests.waiting import free_port, wait_until
 from vi_portal.jobs.models import State, Worker
 from vi_portal.jobs.sweep import release_jobs, requeue_lost
 from vi_portal.supervisor import Program, Supervisor, is_signed_in
@@ -40,8 +41,7 @@ class Served:
 
     def __init__(self, data_dir: Path, *arguments: str, **more: str) -> None:
         self.data_dir = data_dir
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         (data_dir / "static").mkdir(parents=True, exist_ok=True)
         self._output = data_dir / "output.txt"
         self.process = subprocess.Popen(

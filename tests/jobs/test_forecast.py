@@ -13,7 +13,7 @@ from django.utils import timezone
 from datasets.models import Dataset
 from exports.models import ExportJob
 from tests.exports.jobs import make_finished, make_job
-from tests.jobs.test_line import ANA, BEN, CHLOE, at, entry
+from tests.jobs.entries import ANA, BEN, CHLOE, at, entry
 from vi_portal.jobs.forecast import Lookout, Speeds, about, foretold, speeds
 from vi_portal.jobs.line import Entry, Line
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +11,7 @@ from django.utils import timezone
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
+from tests.waiting import wait_until
 from vi_portal.jobs import lease as lease_module
 from vi_portal.jobs.lease import Lease, LeaseLost
 from vi_portal.jobs.progress import Progress
@@ -27,13 +26,6 @@ def job(settings: Any) -> ExportJob:
     dataset = cast.make_dataset(cast.make_organization())
     queued = ExportJob.of(ExportSpec(), dataset=dataset, user=None)
     return ExportJob.start(queued.pk, worker="w1")
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def row(job: ExportJob) -> ExportJob:
@@ -55,22 +47,22 @@ def test_the_lease_is_renewed_and_progress_is_shown(job: ExportJob) -> None:
     with Lease(job, progress) as lease:
         progress.enter("Writing", until=80, total=10)
         progress.advance(5)
-        until(lambda: (row(job).phase, row(job).percent) == ("Writing", 40))
-        until(lambda: (row(job).lease_expires_at or first_end) > first_end + timedelta(seconds=1))
+        wait_until(lambda: (row(job).phase, row(job).percent) == ("Writing", 40))
+        wait_until(lambda: (row(job).lease_expires_at or first_end) > first_end + timedelta(seconds=1))
         lease.check()
 
 
 def test_a_cancelled_job_is_noticed(job: ExportJob) -> None:
     with Lease(job, Progress()) as lease:
         row(job).cancel(by="Ana")
-        until(lambda: lost(lease))
+        wait_until(lambda: lost(lease))
 
 
 def test_a_worker_that_slept_past_its_lease_notices(job: ExportJob) -> None:
     with Lease(job, Progress()) as lease:
         ExportJob.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
         ExportJob.start(job.pk, worker="w2")
-        until(lambda: lost(lease))
+        wait_until(lambda: lost(lease))
     assert row(job).worker == "w2"
 
 
@@ -91,7 +83,7 @@ def test_an_error_of_work_that_is_held_is_told(job: ExportJob) -> None:
 def test_work_that_stands_still_loses_its_lease(job: ExportJob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_module, "STALL_SECONDS", 0.2)
     with Lease(job, Progress()) as lease:
-        until(lambda: lost(lease))
+        wait_until(lambda: lost(lease))
 
 
 def test_progress_through_phases_only_grows() -> None:

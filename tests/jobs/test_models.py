@@ -13,7 +13,7 @@ from datasets.models import Dataset
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from vi_portal.jobs.models import Refused, State, Worker
-from vi_portal.jobs.sweep import requeue_lost, ring_again
+from vi_portal.jobs.sweep import requeue_lost, ring_again, sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -177,16 +177,40 @@ def test_a_job_queued_again_is_rung_for_at_once(job: ExportJob, monkeypatch: pyt
     assert sent == [str(job.pk)]
 
 
-def test_a_broker_that_is_down_does_not_break_the_click(job: ExportJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_broker(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids that the broker, which is away, was asked to take."""
     from celery import current_app
 
-    def down(*args: Any, **kwargs: Any) -> None:
+    asked: list[str] = []
+
+    def down(name: str, args: list[str], **options: Any) -> None:
+        asked.append(args[0])
         raise ConnectionError("no broker")
 
     monkeypatch.setattr(current_app, "send_task", down)
+    return asked
+
+
+def test_a_broker_that_is_down_does_not_break_the_click(job: ExportJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_broker(monkeypatch)
     job.ring()
     assert fresh(job).state == State.QUEUED
     assert fresh(job).rung_at is not None
+
+
+def test_a_broker_that_is_down_is_waited_for_once_a_round(
+    job: ExportJob, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    for _ in range(3):
+        ExportJob.of(ExportSpec(), dataset=job.dataset, user=None)
+    ExportJob.objects.update(created_at=timezone.now() - timedelta(seconds=settings.JOB_GRACE_SECONDS + 1))
+    asked = without_broker(monkeypatch)
+    sweep()
+    assert len(asked) == 1
+    sweep()
+    assert len(asked) == 2  # the next in the line; each of them is rung for again after the grace time
+    ExportJob.ring_for(list(ExportJob.objects.all()), bells=4)
+    assert len(asked) == 3
 
 
 def test_workers_are_alive_while_they_sign_in() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets.models import Dataset
+from exports.models import ExportShard
 from tests.exports.jobs import make_failed, make_job, make_running
 from vi_portal.accounts.models import User
-from vi_portal.jobs.models import Worker
+from vi_portal.jobs.models import State, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +84,34 @@ def test_failures_tell_their_reason_and_what_to_look_for(as_staff: Client, valve
     assert "The disk is &lt;full&gt;." in page
     assert f"<code>{failed.pk}</code>" in page
     assert "Cancelled by Ana" not in page
+
+
+def test_a_failed_shard_is_looked_for_by_its_export(as_staff: Client, valves: Dataset) -> None:
+    export = make_running(valves)
+    facts = {"export_token": uuid.uuid4(), "number": 0, "runs": [], "ids": b"", "revision": 0}
+    ended = {"state": State.FAILED, "finished_at": timezone.now(), "failure": "The disk is full."}
+    shard = ExportShard.objects.create(export=export, dataset=valves, **facts, **ended)
+    page = shown(as_staff)
+    assert "The disk is full." in page
+    assert f"<code>{export.pk}</code>" in page, "its lines in the log have the id of the export"
+    assert str(shard.pk) not in page
+
+
+def test_times_are_told_with_their_day_and_their_zone(as_staff: Client, valves: Dataset, ana: User) -> None:
+    now = timezone.now()
+    Worker.sign_in("w1")
+    Worker.sign_in("w2")
+    Worker.objects.filter(pk="w2").update(seen_at=now - timedelta(minutes=5))
+    make_running(valves, ana, worker="w1")
+    make_job(valves, ana)
+    make_failed(valves, ana)
+    page = shown(as_staff)
+    times = re.findall(r"<time (.*?)>(.*?)</time>", page)
+    assert len(times) == 6, "two workers since when, one silent, one job started, one requested, one ended"
+    for attributes, told in times:
+        assert re.search(r'title="\d+ [A-Z]\w+ \d{4}, \d\d:\d\d:\d\d UTC"', attributes)
+        assert re.fullmatch(r"\d+ [A-Z][a-z]{2}, \d\d:\d\d", told)
+    assert not re.search(r"\d\d:\d\d", re.sub(r"<time .*?</time>", "", page))
 
 
 def test_it_asks_for_itself_again_sooner_while_something_goes_on(as_staff: Client, valves: Dataset) -> None:

@@ -11,7 +11,7 @@ from vi.api.resources.datasets.assets.types import AssetSortCriterion, SortCrite
 from vi.client.errors import ViValidationError
 
 from tests.sdk.conftest import Place
-from tests.sdk.test_putting_data_in import image, record, write_records
+from tests.sdk.files import image, record, write_records
 
 KEPT: dict[str, dict[str, Any] | None] = {
     "north.png": {"camera": "aerial", "lens type": "wide angle", "run": 7, "night": True, "gain": 1.5},

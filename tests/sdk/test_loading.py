@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from vi.api.resources.datasets.assets.consts import IMAGE_EXTENSION_TO_MIME_TYPE_MAP
 from vi.api.resources.datasets.types import DatasetExportFormat, DatasetExportOptions, DatasetExportSettings
 
+from datasets.image_types import TYPES
 from tests.exports.vi_loader import Loader, paired, vi_loader
 from tests.sdk.conftest import Place
-from tests.sdk.test_putting_data_in import image, write_records
+from tests.sdk.files import image, write_records
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,10 @@ def downloaded(place: Place, dataset: str, folder: Path, ratio: float | None) ->
     )
     found = place.client().get_dataset(dataset, export_settings=wanted, save_dir=folder, show_progress=False)
     return Path(found.save_dir)
+
+
+def test_the_client_and_we_take_the_same_files_for_images() -> None:
+    assert TYPES == IMAGE_EXTENSION_TO_MIME_TYPE_MAP
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from vi.client.errors import (
     ViAuthenticationError,
     ViConflictError,
@@ -19,6 +17,7 @@ from vi.client.errors import (
 )
 
 from tests.sdk.conftest import Place
+from tests.sdk.files import image, record, write_images, write_records
 
 IMAGES = 60
 
@@ -28,34 +27,6 @@ def dataset(place: Place) -> str:
     """A new, empty phrase grounding dataset."""
     made = place.client().datasets.create(name=f"New {uuid.uuid4().hex[:8]}", dataset_type="phrase-grounding")
     return str(made.dataset_id)
-
-
-def image(number: int, *, size: tuple[int, int] = (64, 48), format: str = "PNG") -> bytes:  # noqa: A002
-    buffer = io.BytesIO()
-    Image.new("RGB", size, (number % 256, number // 256, 77)).save(buffer, format)
-    return buffer.getvalue()
-
-
-def write_images(folder: Path, count: int) -> dict[str, bytes]:
-    folder.mkdir()
-    written = {f"image_{n:04}.png": image(n) for n in range(count)}
-    for name, content in written.items():
-        (folder / name).write_bytes(content)
-    return written
-
-
-def record(name: str, number: int, *, id: str = "") -> dict[str, Any]:  # noqa: A002
-    phrase = {"phrase": "red valve", "startTokenIndex": 1, "endTokenIndex": 2, "bounds": [[0.25, 0.25, 0.5, 0.75]]}
-    return {
-        "id": id or f"a{number}",
-        "asset": {"type": "Image", "filename": name, "width": 64, "height": 48},
-        "contents": {"type": "PhraseGrounding", "caption": f"A red valve {number}", "groundedPhrases": [phrase]},
-    }
-
-
-def write_records(path: Path, records: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(f"{json.dumps(each)}\n" for each in records))
-    return path
 
 
 def downloaded_lines(place: Place, dataset: str, folder: Path) -> list[dict[str, Any]]:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ import pytest
 from tests.e2e.portal import ROOT, Portal, environment
 from tests.frame.range_checks import Answer, Site, ask_over_http
 from tests.services.nginx import NGINX, running_nginx
+from tests.waiting import free_port, wait_until_up
 
 SIZE, LARGE_SIZE = 300_017, 16 * 1024 * 1024 + 17
 CONTENT = random.Random(7).randbytes(SIZE)
@@ -161,20 +160,14 @@ def way(request: pytest.FixtureRequest, portal: Portal, offered: Offered) -> Way
 @contextmanager
 def running_web_server(portal: Portal, **settings: str) -> Iterator[str]:
     """Another web server of `portal`, with other settings; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "vi_portal.wsgi"],
         cwd=ROOT,
         env=environment(portal.folder) | {"PORT": str(port)} | settings,
     )
     try:
-        deadline = time.monotonic() + 30
-        while not _answers(port):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_up(process, lambda: _answers(port))
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import free_port, listens, wait_until_up
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
@@ -46,9 +46,7 @@ http {{
 @contextmanager
 def running_nginx(folder: Path, *, portal: str, archives: Path) -> Iterator[str]:
     """An nginx in front of `portal`, for as long as the block runs; its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     user = "user root;" if os.getuid() == 0 else ""
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "nginx.conf"
@@ -58,17 +56,8 @@ def running_nginx(folder: Path, *, portal: str, archives: Path) -> Iterator[str]
     assert NGINX is not None
     process = subprocess.Popen([NGINX, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(configuration)])
     try:
-        deadline = time.monotonic() + 20
-        while not _listens(port):
-            assert process.poll() is None, (folder / "error.log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until_up(process, lambda: listens(port), log=folder / "error.log")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(timeout=20)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -11,9 +11,7 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ import psycopg
 from kombu import Connection
 
 from tests.brokers import MOST_RUNS, host
+from tests.waiting import free_port, wait_until_up
 
 #: RabbitMQ takes ten seconds on an idle machine.
 PATIENCE_SECONDS = 120.0
@@ -65,11 +64,7 @@ class Server:
     def start(self) -> None:
         """Run it, and return when it answers."""
         self.launch()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.answers():
-            assert self._processes[-1].poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
+        wait_until_up(self._processes[-1], self.answers, within=PATIENCE_SECONDS, log=self.log)
 
     def stop(self) -> None:
         """Ask it to end, and see to it."""
@@ -259,13 +254,6 @@ class RabbitMQ(Server):
     def forget(self) -> None:
         """Lose all it held. Only while it does not run."""
         shutil.rmtree(self.folder / "mnesia", ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _broker_answers(url: str) -> bool:

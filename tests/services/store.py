@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import boto3.session
 
 from tests.services.swift import KEY, SECRET
+from tests.waiting import free_port, listens, wait_until_up
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ def running_store() -> Iterator[Store]:
     if address := os.environ.get("TEST_STORE_URL"):
         yield Store(urlsplit(address).port or 80, is_real=True)
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "--port", str(port)],
         env=os.environ | {"S3_UPLOAD_PART_MIN_SIZE": "1000"},
@@ -46,21 +44,11 @@ def running_store() -> Iterator[Store]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 30
-        while not _answers(port):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_up(server, lambda: listens(port))
         yield Store(port, is_real=False)
     finally:
         server.terminate()
         server.wait(timeout=10)
-
-
-def _answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
 
 
 #: What befalls a request: a status to answer with, no answer at all, or a part of the answer's body after which the

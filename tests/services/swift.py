@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import subprocess
-from contextlib import suppress
 
-from tests.services.servers import NotInstalled, Server, free_port, program
+from tests.services.servers import NotInstalled, Server, program
+from tests.waiting import free_port, listens
 
 KEY, SECRET = "portal:tests", "secret-key-of-the-tests"
 
@@ -108,14 +107,8 @@ class Swift(Server):
             self.run(path, str(self.folder / f"{kind}.conf"), "--verbose")
 
     def answers(self) -> bool:
-        return all(map(_listens, (*self._ports, self.port)))
+        return all(map(listens, (*self._ports, self.port)))
 
     def _configure(self, kind: str, port: int, more: str) -> None:
         shared = _SHARED.format(port=port, user=getpass.getuser(), folder=self.folder)
         (self.folder / f"{kind}.conf").write_text(shared + more)
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-        return True
-    return False

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.services.nginx import NGINX
+from tests.waiting import free_port, listens, wait_until, wait_until_up
 
 GIVEN = Path(__file__).parents[2] / "deploy" / "nginx"
 
@@ -57,11 +56,9 @@ class Front:
 
     def log(self, until: str) -> str:
         """The access log, once it has `until` in it."""
-        deadline = time.monotonic() + 10
-        while until not in (text := (self.folder / "vi-portal.log").read_text()):
-            assert time.monotonic() < deadline, text
-            time.sleep(0.02)
-        return text
+        log = self.folder / "vi-portal.log"
+        wait_until(lambda: until in log.read_text(), what=f"the log tells of {until}")
+        return log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +68,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder = tmp_path_factory.mktemp("given-nginx")
     behind = ThreadingHTTPServer(("127.0.0.1", 0), Told)
     Thread(target=behind.serve_forever, daemon=True).start()
-    plain, tls = _free_port(), _free_port()
+    plain, tls = free_port(), free_port()
     _write(folder, plain=plain, tls=tls, behind=behind.server_port)
     command = [NGINX, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
     tested = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
@@ -80,7 +77,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     process = subprocess.Popen(command)
     trusted = ssl.create_default_context(cafile=str(folder / "vi-portal" / "tls" / "certificate.pem"))
     try:
-        _wait_for(tls, process)
+        wait_until_up(process, lambda: listens(tls))
         with httpx.Client(verify=trusted, trust_env=False) as client:
             yield Front(plain, tls, folder, client)
     finally:
@@ -136,23 +133,6 @@ def _make_certificate(folder: Path) -> None:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_the_portal_hears_who_asks_and_how_whatever_the_sender_claims(front: Front) -> None:

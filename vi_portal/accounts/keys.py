@@ -9,7 +9,6 @@ import secrets
 from django.views.decorators.debug import sensitive_variables
 
 PREFIX = "dtvi_"
-LENGTH = 103
 
 _FORM = re.compile(r"dtvi_[A-Za-z0-9_-]{98}", re.ASCII)
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from ninja.parser import Parser
 
 from vi_portal.api.errors import ApiError
+from vi_portal.api.texts import can_be_kept
 
 #: Far more than any body needs, and far less than what exhausts whoever follows it down.
 MAX_DEPTH = 64
@@ -39,7 +40,7 @@ def parse_json(body: bytes) -> Any:
 def _below(value: Any) -> list[Any]:
     """What is in `value`, if that may be."""
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= each <= "\udfff" for each in value):
+        if not can_be_kept(value):
             raise ApiError(400, "The body has characters that cannot be kept: NUL, or half of a surrogate pair.")
         return []
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -31,15 +32,29 @@ def also(discard: Callable[[], None]) -> None:
 
 def sweep() -> None:
     """One round over every kind of job, and what else leaves something behind."""
-    Worker.forget_long_gone()
+    for step in steps():
+        step()
+
+
+def steps() -> list[Callable[[], None]]:
+    """What a round consists of, each without the others: the last may take a while, where there is much to discard."""
+    discards = [*(kind.discard_leftovers for kind in kinds()), *_also]
+    return [Worker.forget_long_gone, _move_on, *(partial(_discard, discard) for discard in discards)]
+
+
+def _move_on() -> None:
     for kind in kinds():
         requeue_lost(kind)
-        ring_again(kind)
-    for discard in [*(kind.discard_leftovers for kind in kinds()), *_also]:
-        try:
-            discard()
-        except StoreFailed as error:
-            log.warning("Leftovers stay for now: %s", error)
+    for kind in kinds():
+        if not ring_again(kind):
+            return
+
+
+def _discard(discard: Callable[[], None]) -> None:
+    try:
+        discard()
+    except StoreFailed as error:
+        log.warning("Leftovers stay for now: %s", error)
 
 
 def requeue_lost(kind: type[Job]) -> None:
@@ -55,8 +70,8 @@ def requeue_lost(kind: type[Job]) -> None:
         log.warning("Lost workers: %d jobs queued again, %d failed.", requeued, failed)
 
 
-def ring_again(kind: type[Job]) -> None:
-    """Ring for the head of the line where no worker answered within the grace time.
+def ring_again(kind: type[Job]) -> bool:
+    """Ring for the head of the line where no worker answered within the grace time. False where the broker is away.
 
     Only for the head: jobs behind it wait their turn, and a bell for each of them would fill the broker.
     """
@@ -66,8 +81,9 @@ def ring_again(kind: type[Job]) -> None:
     for job in queued[:_HEAD_OF_LINE]:
         fresh = Q(attempts=0, rung_at=None, created_at__gte=grace)
         rings = kind._default_manager.filter(unheard & ~fresh, pk=job.pk, state=State.QUEUED)
-        if rings.update(rung_at=Now()):
-            job.ring()
+        if rings.update(rung_at=Now()) and not job.ring():
+            return False
+    return True
 
 
 def release_jobs(worker: str, *, attempt_counts: bool) -> None:

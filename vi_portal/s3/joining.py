@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -123,8 +121,7 @@ class Joining:
                 return {"PartNumber": part.number, "ETag": answer["CopyPartResult"]["ETag"]}
             content = b"".join(self._contents(part))
             # Not CRC-32: a store wants that of every part or of none, and copies tell none.
-            digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-            answer = self._client.upload_part(**where, Body=content, ContentMD5=digest)
+            answer = self._client.upload_part(**where, Body=content, ContentMD5=uploading.md5_text(content))
             return {"PartNumber": part.number, "ETag": answer["ETag"]}
 
     def _contents(self, part: Part) -> Iterator[bytes | bytearray]:

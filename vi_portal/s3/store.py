@@ -121,15 +121,14 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
 
         With `compare`, the store is asked afterwards what it has. What is large is always compared.
         """
-        kind = mimetypes.guess_type(name)[0] or self.default_content_type
+        kind = self._content_type(name)
         target = uploading.Target(self.client, self.bucket_name, self._key(name), kind, self.checksums)
         uploading.upload(target, content, size=size, compare=compare, sent=sent)
 
     def join(self, name: str) -> Joining:
         """An object that is to be put together from others of this storage under `name`."""
-        kind = mimetypes.guess_type(name)[0] or self.default_content_type
         where = {"bucket": self.bucket_name, "key": self._key(name)}
-        return Joining(self.client, **where, content_type=kind, key_of=self._key)
+        return Joining(self.client, **where, content_type=self._content_type(name), key_of=self._key)
 
     def delete_all(self, names: Iterable[str]) -> None:
         """Delete every one of `names` that exists, several at a time."""
@@ -195,6 +194,9 @@ class ObjectStore(S3Storage):  # type: ignore[misc]
 
     def _name(self, key: str) -> str:
         return key.removeprefix(f"{self.location}/") if self.location else key
+
+    def _content_type(self, name: str) -> str:
+        return mimetypes.guess_type(name)[0] or str(self.default_content_type)
 
     def _file(self, reader: ObjectReader, name: str) -> File[bytes]:
         return File(BufferedReader(reader, _BUFFER), name)

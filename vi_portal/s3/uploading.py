@@ -49,7 +49,7 @@ class Target:
         """What the store is told of `content`, to compare it with what arrives."""
         if self.checksums:
             return {"ChecksumCRC32": crc32_text(isal_zlib.crc32(content))}
-        return {"ContentMD5": base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()}
+        return {"ContentMD5": md5_text(content)}
 
 
 @dataclass(slots=True)
@@ -68,6 +68,11 @@ class Sent:
 def crc32_text(crc32: int) -> str:
     """A CRC-32 as stores write it."""
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
+
+
+def md5_text(content: bytes) -> str:
+    """The MD5 of `content` as stores write it (RFC 1864)."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
 def upload(

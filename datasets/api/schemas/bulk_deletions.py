@@ -13,7 +13,10 @@ from vi_portal.api.schemas import Conditions, ResourceMetadata, WireSchema, fini
 
 
 class BulkDeletionSpec(WireSchema):
-    """Which assets to delete; see `datasets.api.asset_query`."""
+    """Which assets to delete: by `filter`, an object or its JSON, and by `metadataQuery`, as in the list of assets.
+
+    The filter `{}` means all assets; to say nothing is refused, and so is a `ruleQuery`.
+    """
 
     filter: str | dict[str, Any] | None = None
     metadata_query: str | None = None

@@ -106,7 +106,7 @@ class LabelCount(WireSchema):
 
 
 class StatisticsOut(WireSchema):
-    """What a dataset amounts to. `labels` are the most frequent phrases or answers of `label_total` different ones."""
+    """What a dataset amounts to. `labels` are the most frequent phrases or answers of `labelTotal` different ones."""
 
     dataset_id: str
     statistic: Statistic

@@ -13,7 +13,7 @@ from datasets.api.annotation_edits import with_box
 from datasets.contents import PhraseGrounding, Vqa
 from datasets.models import Annotation, Asset, Dataset
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import annotation_path, path, sent
 from vi_portal.accounts.models import Organization, User
 

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from datasets import removal
 from datasets.models import Annotation, Asset, Dataset, ImageFacts
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import User
 
@@ -37,6 +37,25 @@ def test_an_asset_is_renamed_in_archives_too(ana: User, valves: Dataset) -> None
     other.refresh_from_db()
     assert asset.member_name == "c.jpg"
     assert (other.filename, other.member_name.startswith("C~")) == ("C.jpg", True)
+
+
+def test_a_rename_finds_a_name_for_archives_where_the_marked_one_is_taken_too(ana: User, valves: Dataset) -> None:
+    asset = cast.make_asset(valves, "a.jpg")
+    marked = f"b~{asset.uid.replace('-', '')[:8]}.jpg"
+    for taken in ("b.jpg", marked):
+        cast.make_asset(valves, taken)
+    told = sent(client_of(ana), "POST", path(valves, f"/assets/{asset.uid}/name"), {"filename": "B.jpg"})
+    assert (told.status_code, told.json().get("filename")) == (200, "B.jpg")
+    asset.refresh_from_db()
+    assert asset.member_name.startswith("B~")
+    assert asset.member_name.casefold() != marked
+
+
+def test_a_rename_to_the_same_name_changes_nothing_in_archives(ana: User, valves: Dataset) -> None:
+    asset = cast.make_asset(valves, "a.jpg")
+    sent(client_of(ana), "POST", path(valves, f"/assets/{asset.uid}/name"), {"filename": "a.jpg"})
+    asset.refresh_from_db()
+    assert asset.member_name == "a.jpg"
 
 
 def test_a_renamed_asset_keeps_the_image_it_was_given_meanwhile(valves: Dataset) -> None:

@@ -14,7 +14,7 @@ from datasets.models import Annotation, Asset, Dataset
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
 from vi_portal.accounts.models import Organization, User
 from vi_portal.jobs.models import State
@@ -90,6 +90,13 @@ def test_a_deleted_dataset_is_gone_at_once_and_its_name_is_free(ana: User, as_an
     assert "Valves" not in as_ana.get("/").content.decode()
     assert sent(client, "DELETE", path(valves)).status_code == 404
     cast.make_dataset(valves.organization, name="Valves")
+
+
+def test_who_asks_for_a_deletion_later_is_not_told_to_have_done_it(ana: User, ben: User, valves: Dataset) -> None:
+    assert sent(client_of(ana), "DELETE", path(valves)).json()["user"] == "ana"
+    for user in (ana, ben):
+        told = client_of(user).get(path(valves, "/deleteOperation")).json()
+        assert told["user"] == "", "who deleted a dataset is not kept"
 
 
 def test_the_sweep_removes_what_a_deleted_dataset_had(ana: User, valves: Dataset) -> None:

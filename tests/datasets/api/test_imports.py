@@ -1,34 +1,24 @@
-"""Annotation files sent to an import session: the policies, the job, and what becomes of the files."""
+"""Annotation files sent to an import session: what is read of them, by whom, and when."""
 
 from __future__ import annotations
 
-import base64
-import json
-import shutil
 import uuid
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import google_crc32c
 import pytest
-from django.test import Client, RequestFactory
-from django.utils import timezone
+from django.test import RequestFactory
 
-from datasets import leftovers
 from datasets.api import imports
 from datasets.imports import runner, sessions
 from datasets.imports.sessions import SessionRefused
 from datasets.models import Dataset, ImportFile, ImportJob, ImportSession
-from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
-from tests.datasets.imports.importing import line
+from tests.datasets.api.sender import BAD, SESSIONS, Sender, announced, captions, conditions, lines, said
 from vi_portal.accounts.models import User
 from vi_portal.jobs.models import State
 
-SESSIONS = "/annotationImportSessions"
 # A job's lease is kept over a connection of its own.
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
@@ -37,69 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snap
 def nobody_waits(settings: Any) -> None:
     """No worker runs here, so no answer waits for one."""
     settings.EXPORT_WAITERS = 0
-
-
-def lines(*records: Any) -> bytes:
-    return b"".join((each if isinstance(each, bytes) else json.dumps(each).encode()) + b"\n" for each in records)
-
-
-def announced(content: bytes) -> dict[str, Any]:
-    crc = google_crc32c.value(content).to_bytes(4, "big")
-    return {"sizeBytes": len(content), "crc32c": base64.b64encode(crc).decode(), "kind": "Unknown"}
-
-
-class Sender:
-    """A client that sends files to a session of `dataset`, as the vendor's does."""
-
-    def __init__(self, client: Client, dataset: Dataset, **policies: str) -> None:
-        self.client, self.dataset = client, dataset
-        body = {"spec": {"failurePolicies": policies, "source": "UploadedIndividualFiles"}}
-        response = sent(client, "POST", path(dataset, SESSIONS), body)
-        assert response.status_code == 201, response.content
-        self.id = response.json()["annotationImportSessionId"]
-
-    def at(self, below: str = "") -> str:
-        return path(self.dataset, f"{SESSIONS}/{self.id}{below}")
-
-    def announce(self, **files: bytes) -> Any:
-        body = {"files": {name.replace("_jsonl", ".jsonl"): announced(content) for name, content in files.items()}}
-        return sent(self.client, "POST", self.at("/files"), body)
-
-    def put(self, upload: dict[str, Any], content: bytes) -> Any:
-        url = urlsplit(upload["url"])
-        return Client().put(f"{url.path}?{url.query}", content, content_type="application/octet-stream")
-
-    def tell(self, status: str = "Reached", **more: str) -> Any:
-        body = {"status": {"conditions": [{"condition": "FilesInserted", "status": status} | more]}}
-        return sent(self.client, "PATCH", self.at("/status"), body)
-
-    def send(self, **files: bytes) -> ImportJob:
-        slots = self.announce(**files).json()["files"]
-        for (name, upload), content in zip(slots.items(), files.values(), strict=True):
-            assert self.put(upload, content).json() == {"name": name, "sizeBytes": len(content)}
-        assert self.tell().status_code == 200
-        job = ImportJob.objects.get(session=self.id)
-        runner.run(job.pk, worker="test")
-        job.refresh_from_db()
-        return job
-
-    def status(self) -> dict[str, Any]:
-        return dict(self.client.get(self.at()).json()["status"])
-
-
-def conditions(status: dict[str, Any]) -> dict[str, str]:
-    return {each["condition"]: each["status"] for each in status["conditions"]}
-
-
-def captions(dataset: Dataset) -> list[str]:
-    found = [annotation.parsed for asset in dataset.assets.all() for annotation in asset.annotations.all()]
-    return sorted(each.caption for each in found)  # type: ignore[union-attr]
-
-
-def said(caption: str, filename: str = "line_07.jpg", **changes: Any) -> dict[str, Any]:
-    record = line(filename, **changes)
-    record["contents"] = {"type": "PhraseGrounding", "caption": caption, "groundedPhrases": []}
-    return record
 
 
 def test_the_files_are_read_by_a_job_and_then_removed(ana: User, valves: Dataset) -> None:
@@ -151,111 +78,6 @@ def test_telling_twice_that_all_is_here_makes_one_job(ana: User, valves: Dataset
     assert sender.announce(b_jsonl=b"{}").status_code == 409
 
 
-BAD, GOOD = lines(said("Bad"), b"{broken"), lines(said("Good", id="a2"))
-
-
-@pytest.mark.parametrize(
-    ("policy", "left", "state"),
-    [
-        ("Warn", ["Bad", "Good"], State.FINISHED),
-        ("RejectFile", ["Good"], State.FINISHED),
-        ("RejectSession", [], State.FAILED),
-    ],
-)
-def test_a_bad_line_has_the_consequence_asked_for(
-    ana: User, valves: Dataset, policy: str, left: list[str], state: str
-) -> None:
-    job = Sender(client_of(ana), valves, onBadAnnotation=policy).send(good_jsonl=GOOD, bad_jsonl=BAD)
-    assert job.state == state
-    assert captions(valves) == left
-    assert "bad.jsonl:2" in " ".join([job.failure, *job.problems])
-
-
-@pytest.mark.parametrize(
-    ("policy", "left", "state"),
-    [
-        ("Warn", ["Good"], State.FINISHED),
-        ("RejectFile", ["Good"], State.FINISHED),
-        ("RejectSession", [], State.FAILED),
-    ],
-)
-def test_an_unusable_file_has_the_consequence_asked_for(
-    ana: User, valves: Dataset, policy: str, left: list[str], state: str
-) -> None:
-    job = Sender(client_of(ana), valves, onBadFile=policy).send(good_jsonl=GOOD, bad_jsonl=b"\xff\xfe\x00junk")
-    assert job.state == state
-    assert captions(valves) == left
-    assert "bad.jsonl" in " ".join([job.failure, *job.problems])
-
-
-@pytest.mark.parametrize(
-    ("policy", "left", "state"),
-    [
-        ("Warn", ["New", "Other"], State.FINISHED),
-        ("RejectFile", ["Old", "Other"], State.FINISHED),
-        ("RejectSession", ["Old"], State.FAILED),
-    ],
-)
-def test_an_overwriting_has_the_consequence_asked_for(
-    ana: User, valves: Dataset, policy: str, left: list[str], state: str
-) -> None:
-    client = client_of(ana)
-    Sender(client, valves).send(a_jsonl=lines(said("Old")))
-    sender = Sender(client, valves, onOverwritten=policy)
-    job = sender.send(a_jsonl=lines(said("New")), b_jsonl=lines(said("Other", id="a2")))
-    assert job.state == state
-    assert captions(valves) == left
-    if state == State.FAILED:
-        failed = [name for name, status in conditions(sender.status()).items() if status == "FailedReach"]
-        assert failed == ["“a.jsonl” would replace an annotation that is already in the dataset. Nothing was imported."]
-
-
-def test_the_same_again_is_no_overwriting(ana: User, valves: Dataset) -> None:
-    client = client_of(ana)
-    for _ in range(2):
-        sender = Sender(client, valves)
-        job = sender.send(a_jsonl=lines(said("One")))
-    assert job.state == State.FINISHED
-    assert sender.status()["annotations"]["statusCount"] == {"Unchanged": 1}
-
-
-@pytest.mark.parametrize(("reason", "echoed"), [("CancelledByUser",) * 2, ("Boredom", "UserUploadErrored")])
-def test_a_sender_that_gives_up_hears_of_it(ana: User, valves: Dataset, reason: str, echoed: str) -> None:
-    sender = Sender(client_of(ana), valves)
-    sender.announce(a_jsonl=b"{}")
-    assert sender.tell("FailedReach", reason=reason).status_code == 200
-    [failed] = [each for each in sender.status()["conditions"] if each["status"] == "FailedReach"]
-    assert (failed["condition"], failed["reason"]) == ("FilesInserted", echoed)
-    assert sender.tell().status_code == 409
-    assert not ImportJob.objects.exists()
-
-
-def test_a_file_that_did_not_come_or_came_damaged_is_named(ana: User, valves: Dataset) -> None:
-    sender = Sender(client_of(ana), valves)
-    content = lines(said("One"))
-    upload = sender.announce(a_jsonl=content).json()["files"]["a.jsonl"]
-    assert "a.jsonl" in message(sender.tell())
-    assert sender.put(upload, content[:-2]).status_code == 400
-    assert sender.put(upload, content[:-2] + b"x\n").status_code == 400
-    assert sender.put(upload, content).status_code == 200
-    assert sender.tell().status_code == 200
-
-
-def test_a_session_past_its_time_fails_and_its_files_are_swept_up(ana: User, valves: Dataset) -> None:
-    sender = Sender(client_of(ana), valves)
-    content = lines(said("One"))
-    upload = sender.announce(a_jsonl=content).json()["files"]["a.jsonl"]
-    sender.put(upload, content)
-    folder = ImportSession.objects.get().folder
-    leftovers.discard()
-    assert folder.exists()
-    ImportSession.objects.update(upload_before=timezone.now() - timedelta(hours=2))
-    assert conditions(sender.status())["Files did not arrive in time"] == "FailedReach"
-    assert sender.put(upload, content).status_code == 409
-    leftovers.discard()
-    assert not folder.exists()
-
-
 def test_a_file_that_is_on_its_way_when_the_import_begins_changes_nothing(ana: User, valves: Dataset) -> None:
     sender, content = Sender(client_of(ana), valves), lines(said("One"))
     sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
@@ -280,26 +102,6 @@ def test_a_file_that_is_announced_anew_while_it_is_on_its_way_is_waited_for(ana:
     assert "a.jsonl" in message(sender.tell())
 
 
-def test_an_import_whose_files_or_dataset_are_gone_says_so(
-    ana: User, valves: Dataset, caplog: pytest.LogCaptureFixture
-) -> None:
-    sender, content = Sender(client_of(ana), valves), lines(said("One"))
-    for what in ("files", "dataset"):
-        sender = Sender(client_of(ana), valves)
-        sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
-        sender.tell()
-        job = ImportJob.objects.get(session=sender.id)
-        if what == "files":
-            shutil.rmtree(job.session.folder)
-        else:
-            Dataset.objects.update(deleted_at=timezone.now())
-        runner.run(job.pk, worker="test")
-        job.refresh_from_db()
-        assert job.state == State.FAILED
-        assert what in job.failure
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
 def test_a_name_leads_out_of_no_folder(ana: User, valves: Dataset, settings: Any) -> None:
     sender = Sender(client_of(ana), valves)
     content = lines(said("One"))
@@ -309,18 +111,6 @@ def test_a_name_leads_out_of_no_folder(ana: User, valves: Dataset, settings: Any
     folder = ImportSession.objects.get().folder
     [file] = [each for each in Path(settings.UPLOAD_DIR).rglob("*") if each.is_file()]
     assert file.is_relative_to(folder)
-
-
-def test_a_cancelled_import_writes_nothing_more(ana: User, valves: Dataset) -> None:
-    sender = Sender(client_of(ana), valves)
-    content = lines(said("One"))
-    sender.put(sender.announce(a_jsonl=content).json()["files"]["a.jsonl"], content)
-    sender.tell()
-    job = ImportJob.objects.get()
-    job.cancel(by="Ana")
-    runner.run(job.pk, worker="test")
-    assert not valves.assets.exists()
-    assert conditions(sender.status())["Cancelled by Ana."] == "FailedReach"
 
 
 def test_sessions_and_their_logs_are_told_to_their_organization_alone(ana: User, chloe: User, valves: Dataset) -> None:
@@ -341,52 +131,3 @@ def test_a_viewer_may_watch_and_not_send(ana: User, ben: User, valves: Dataset) 
     assert viewer.get(sender.at()).status_code == 200
     assert sent(viewer, "POST", sender.at("/files"), {"files": {}}).status_code == 403
     assert sent(viewer, "PATCH", sender.at("/status"), {"status": {"conditions": []}}).status_code == 403
-
-
-def test_annotations_of_another_type_are_refused(ana: User, valves: Dataset) -> None:
-    other = cast.make_dataset(valves.organization, name="Questions", type="vqa")
-    sender = Sender(client_of(ana), other, onBadFile="RejectSession")
-    job = sender.send(a_jsonl=lines(said("One")))
-    assert job.state == State.FAILED
-    assert not other.assets.exists()
-
-
-def test_files_are_told_with_what_could_not_be_used_of_them(ana: User, valves: Dataset) -> None:
-    cast.make_asset(valves)
-    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
-    sender.announce(late_jsonl=b"x")
-    assert [each["status"] for each in sender.client.get(sender.at("/filesSample")).json()["items"]] == ["Waiting"]
-    sender = Sender(client_of(ana), valves, onBadAnnotation="Warn", onBadFile="Warn", onOverwritten="Warn")
-    sender.send(good_jsonl=lines(said("One")), bad_jsonl=lines(b"{", said("Two", id="a2")))
-    sample = sender.client.get(sender.at("/filesSample")).json()
-    assert (sample["total"], {each["status"] for each in sample["items"]}) == (2, {"Uploaded"})
-    problems = {each["name"]: each["problems"] for each in sample["items"]}
-    assert ["not valid JSON" in "".join(problems[name]) for name in ("good.jsonl", "bad.jsonl")] == [False, True]
-    assert all(sentence.startswith(f"{name}:") for name, told in problems.items() for sentence in told)
-
-
-def test_an_import_is_cancelled_before_and_after_it_began(ana: User, valves: Dataset) -> None:
-    cancelled = {"spec": {"status": "Cancelled"}}
-    early = Sender(client_of(ana), valves)
-    told = sent(early.client, "PATCH", early.at("/status"), cancelled).json()["status"]["conditions"]
-    assert [each["reason"] for each in told if each["status"] == "FailedReach"] == ["CancelledByUser"]
-    late = Sender(client_of(ana), valves)
-    [slot] = late.announce(a_jsonl=lines(said("One"))).json()["files"].values()
-    late.put(slot, lines(said("One")))
-    late.tell()
-    told = sent(late.client, "PATCH", late.at("/status"), cancelled).json()["status"]["conditions"]
-    assert [each["condition"] for each in told if each["status"] == "FailedReach"] == ["Cancelled by Ana."]
-    again = sent(late.client, "PATCH", late.at("/status"), cancelled)
-    assert (again.status_code, "is over" in message(again)) == (409, True)
-
-
-def test_a_session_nobody_came_back_to_is_forgotten_after_a_month(ana: User, valves: Dataset) -> None:
-    forgotten, recent, done = (Sender(client_of(ana), valves) for _ in range(3))
-    done.send(a_jsonl=lines(said("One")))
-    ended = {forgotten: timedelta(days=31), recent: timedelta(days=29), done: timedelta(days=400)}
-    for sender, ago in ended.items():
-        ImportSession.objects.filter(pk=sender.id).update(upload_before=timezone.now() - ago)
-
-    leftovers.discard()
-
-    assert [sender.client.get(sender.at()).status_code for sender in ended] == [404, 200, 200]

@@ -9,50 +9,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import google_crc32c
 import pytest
 from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 from django.test import Client, RequestFactory
 from PIL import Image
 
-from datasets import removal
+from datasets import leftovers, removal
 from datasets.contents import PhraseGrounding, parse
 from datasets.models import Code, Dataset, IngestionSession, IngestionSlot
 from datasets.uploads import ingestion
-from datasets.uploads.bodies import BodyRefused, signed
+from datasets.uploads.bodies import BodyRefused
 from tests import cast
-from tests.api.test_kit import client_of, key_of, message
+from tests.api.calling import client_of, key_of, message
 from tests.datasets.api.calling import path, sent
+from tests.datasets.api.sending import SESSIONS, crc, opened, put, state
 from vi_portal.accounts.models import Membership, Role, User
-
-SESSIONS = "/assetSources/managed/datature/default/assetIngestionSessions"
-
-
-def crc(content: bytes) -> int:
-    return signed(google_crc32c.value(content))
-
-
-def opened(client: Client, dataset: Dataset, *files: tuple[str, bytes], **spec: Any) -> dict[str, Any]:
-    """A session for `files`, as the client opens one."""
-    assets = [
-        {"filename": name, "mime": "image/jpeg", "size": len(content), "crc32c": crc(content), "kind": "Image"}
-        for name, content in files
-    ]
-    body = {"spec": {"kind": "Upload", "failureMode": "FailAfterOne", "assets": assets} | spec}
-    response = sent(client, "POST", path(dataset, SESSIONS), body)
-    assert response.status_code == 201, response.content
-    return dict(response.json())
-
-
-def put(slot: dict[str, Any], content: bytes, **headers: Any) -> Any:
-    """Send `content` to `slot` as the client does: no key, no cookie."""
-    url = urlsplit(slot["upload"]["url"])
-    return Client().put(f"{url.path}?{url.query}", content, content_type="image/jpeg", **headers)
-
-
-def state(client: Client, dataset: Dataset, session: dict[str, Any]) -> dict[str, Any]:
-    return dict(client.get(path(dataset, f"{SESSIONS}/{session['assetIngestionSessionId']}")).json()["status"])
 
 
 def test_an_image_becomes_an_asset_with_its_bytes(ana: User, valves: Dataset) -> None:
@@ -126,6 +98,14 @@ def test_what_is_no_whole_image_is_refused_by_name(
     assert not [file for file in Path(settings.MEDIA_ROOT).rglob("*") if file.is_file()]
 
 
+def test_an_image_called_what_cannot_be_read_here_is_taken_for_what_it_is(ana: User, valves: Dataset) -> None:
+    content = cast.jpeg()
+    photo = {"filename": "photo.heic", "mime": "image/heic", "size": len(content), "crc32c": crc(content)}
+    session = sent(client_of(ana), "POST", path(valves, SESSIONS), {"spec": {"assets": [photo]}}).json()
+    assert put(session["status"]["assets"][0], content).json()["state"] == "stored"
+    assert valves.assets.get().mime_type == "image/jpeg"
+
+
 def test_bytes_other_than_announced_are_refused_and_may_be_sent_again(ana: User, valves: Dataset) -> None:
     client, content = client_of(ana), cast.jpeg()
     session = opened(client, valves, ("a.jpg", content))
@@ -159,6 +139,24 @@ def test_a_session_nobody_comes_back_for_ends_by_itself(ana: User, valves: Datas
     assert told["conditions"][0]["status"] == "Reached"
     assert told["events"][0]["files"] == {"a.jpg": "ETIMEOUT", "b.jpg": "ETIMEOUT"}
     assert put(session["status"]["assets"][0], b"1").status_code == 409
+
+
+def test_a_session_is_forgotten_with_the_archives_of_its_time_and_its_images_stay(
+    ana: User, valves: Dataset, settings: Any
+) -> None:
+    client, content = client_of(ana), cast.jpeg()
+    sessions = [opened(client, valves, (name, content)) for name in ("new.jpg", "old.jpg", "open.jpg")]
+    for session in sessions[:2]:
+        put(session["status"]["assets"][0], content)
+        state(client, valves, session)
+    rows = {slot.filename: slot.session_id for slot in IngestionSlot.objects.all()}
+    long_ago = Now() - timedelta(days=settings.EXPORT_RETENTION_DAYS, seconds=1)
+    IngestionSession.objects.filter(pk=rows["old.jpg"]).update(finished_at=long_ago)
+    IngestionSession.objects.filter(pk=rows["open.jpg"]).update(created_at=long_ago)
+    leftovers.discard()
+    addresses = [path(valves, f"{SESSIONS}/{each['assetIngestionSessionId']}") for each in sessions]
+    assert [client.get(address).status_code for address in addresses] == [200, 404, 200]
+    assert [asset.filename for asset in valves.assets.all()] == ["new.jpg", "old.jpg"]
 
 
 def test_a_cancelled_session_keeps_what_it_has_and_takes_no_more(ana: User, valves: Dataset) -> None:

@@ -11,9 +11,9 @@ from datasets.api.metadata import MAX_BYTES, MAX_KEYS
 from datasets.models import Dataset
 from datasets.views.sheet import pairs_of
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import path, sent
-from tests.datasets.api.test_ingestion import SESSIONS, opened, put
+from tests.datasets.api.sending import SESSIONS, opened, put
 from vi_portal.accounts.models import User
 
 ODD: dict[str, Any] = {

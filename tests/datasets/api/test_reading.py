@@ -15,7 +15,7 @@ from datasets.models import BulkAssetDeletion, Dataset, ImageFacts, ImportSessio
 from exports.models import ExportJob
 from exports.spec import ExportSpec
 from tests import cast
-from tests.api.test_kit import client_of, key_of, message
+from tests.api.calling import client_of, key_of, message
 from vi_portal.accounts.models import Organization, User
 
 ODD_NAMES = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets.models import Annotation, Dataset
 from tests import cast
-from tests.api.test_kit import client_of, message
+from tests.api.calling import client_of, message
 from tests.datasets.api.calling import annotation_path, path, sent
 from vi_portal.accounts.models import User
 

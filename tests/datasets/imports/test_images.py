@@ -97,6 +97,15 @@ class TestImages:
         assert not valves.assets.get().file
         assert not any(path.is_file() for path in Path(default_storage.location).rglob("*"))  # type: ignore[attr-defined]
 
+    def test_an_asset_that_gets_its_image_has_changed(self, valves: Dataset, tmp_path: Path) -> None:
+        waiting = cast.make_asset(valves, "a.jpg", width=64, height=48)
+        before = waiting.updated_at
+        write_image(tmp_path / "a.jpg", width=64, height=48)
+        assert imported(valves, images=tmp_path).summary.assets.updated == 1
+        asset = valves.assets.get()
+        assert (asset.pk, bool(asset.file), asset.width) == (waiting.pk, True, 64)
+        assert asset.updated_at > before
+
     def test_an_import_that_stops_leaves_no_file_without_its_asset(self, valves: Dataset, tmp_path: Path) -> None:
         for number in range(3):
             write_image(tmp_path / f"{number}.jpg", color=f"rgb({number},0,0)")

@@ -12,11 +12,12 @@ import pytest
 from exports.models import ExportJob
 from tests import cast
 from tests.exports.jobs import make_finished
+from tests.exports.sharing import small_runs
 from tests.services import store
 from tests.services.store import Bucket, Store, Way, running_store
 from tests.services.swift import KEY, SECRET
 from vi_portal.accounts.models import Organization, User
-from vi_portal.s3 import patience
+from vi_portal.s3 import cutting, patience
 
 
 @pytest.fixture(scope="package")
@@ -68,3 +69,10 @@ def bucket(server: Store, outside: Any, way: Way, settings: Any, monkeypatch: py
 @pytest.fixture
 def job(acme: Organization, ana: User) -> ExportJob:
     return make_finished(cast.make_dataset(acme, name="Ventile – 血液"), ana, archive=os.urandom(300_000))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Runs of two records, shards of four, and parts that a store of the tests takes."""
+    small_runs(monkeypatch, settings)
+    monkeypatch.setattr(cutting, "SMALLEST_PART", 1000)

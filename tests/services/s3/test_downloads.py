@@ -19,10 +19,10 @@ from datasets.models import Dataset, NewAsset
 from exports import storage
 from exports.models import ExportJob
 from tests import cast
-from tests.api.test_kit import client_of, key_of
+from tests.api.calling import client_of, key_of
 from tests.conftest import signed_in
+from tests.datasets.api.calling import path
 from tests.exports.reading import export
-from tests.exports.test_api import address
 from tests.frame.range_checks import CHECKS, Answer, Site, verify
 from tests.services.s3.kit import link, noisy_png, with_images
 from tests.services.store import Bucket, Way
@@ -136,7 +136,7 @@ def test_a_store_that_is_away_is_not_taken_for_an_archive_that_is_gone(
     assert "The archive cannot be fetched now" in page.content.decode()
     history = signed_in(ana).get(reverse("annotations", args=[job.dataset_id]))
     assert history.status_code == 200
-    told = client_of(ana).get(address(job.dataset, job.pk)).json()["status"]["downloadUrl"]["url"]
+    told = client_of(ana).get(path(job.dataset, f"/datasetExports/{job.pk}")).json()["status"]["downloadUrl"]["url"]
     for method in ("get", "head"):
         answer = getattr(Client(), method)(told)
         assert answer.status_code == 503

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import os
 from threading import BoundedSemaphore, Event, Thread
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.test import Client
 from django.urls import reverse
 
 from datasets import images
 from datasets.models import Asset, Dataset
 from tests import cast
-from tests.api.test_kit import client_of
+from tests.api.calling import client_of
 from tests.conftest import signed_in
-from tests.datasets.api.test_ingestion import opened, put, state
+from tests.datasets.api.calling import path
+from tests.datasets.api.sending import opened, put, state
 from tests.services.s3.kit import with_images
 from tests.services.store import Asked, Bucket, Fault, Way, fails
 from vi_portal.accounts.models import User
 from vi_portal.s3 import patience
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+
+
+def thumbnail_link(user: User, dataset: Dataset) -> str:
+    """Where a program fetches the thumbnail of the only asset of `dataset`, with no key."""
+    [asset] = client_of(user).get(path(dataset, "/assets?contents=y")).json()["items"]
+    link = urlsplit(asset["contents"]["thumbnail"]["url"])
+    return f"{link.path}?{link.query}"
 
 
 def test_images_sent_in_by_the_api_are_on_the_store_and_shown(valves: Dataset, ana: User, bucket: Bucket) -> None:
@@ -45,6 +55,28 @@ def test_a_thumbnail_that_is_missing_is_made(valves: Dataset, ana: User) -> None
     default_storage.delete(images.thumbnail_key(asset.file))
     shown = signed_in(ana).get(reverse("thumbnail", args=[valves.pk, asset.uid]))
     assert (shown.status_code, shown.getvalue()[:2]) == (200, b"\xff\xd8")
+
+
+def test_a_program_s_thumbnail_is_asked_of_the_store_once(valves: Dataset, ana: User, way: Way) -> None:
+    with_images(valves, 1)
+    address = thumbnail_link(ana, valves)
+    way.asked.clear()
+    shown = Client().get(address)
+    assert (shown.status_code, shown.getvalue()[:2]) == (200, b"\xff\xd8")
+    assert [asked.method for asked in way.asked] == ["GET"]
+
+
+def test_a_program_s_thumbnail_is_made_or_missing_or_comes_later(valves: Dataset, ana: User, way: Way) -> None:
+    with_images(valves, 1)
+    asset, address = Asset.objects.get(), thumbnail_link(ana, valves)
+    default_storage.delete(images.thumbnail_key(asset.file))
+    assert Client().get(address).getvalue()[:2] == b"\xff\xd8"
+    way.fault = fails("GET", "HEAD")
+    assert Client().get(address).status_code == 503
+    way.fault = lambda asked: None
+    default_storage.delete(images.thumbnail_key(asset.file))
+    default_storage.delete(asset.file)
+    assert Client().get(address).status_code == 404
 
 
 def test_an_image_the_store_does_not_take_becomes_no_asset(

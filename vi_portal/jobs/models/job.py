@@ -111,19 +111,24 @@ class Job(models.Model):
 
     # Verbs
 
-    def ring(self) -> None:
+    def ring(self) -> bool:
         """Tell the workers that this job waits. A bell that fails to ring is rung again by the sweep."""
-        self.ring_for([self], bells=1)
+        return self.ring_for([self], bells=1)
 
     @classmethod
-    def ring_for(cls, jobs: Sequence[Self], *, bells: int) -> None:
-        """The same for all of `jobs` of this kind, with so many bells: as many workers as hear one look for more."""
+    def ring_for(cls, jobs: Sequence[Self], *, bells: int) -> bool:
+        """The same for all of `jobs` of this kind, with so many bells: as many workers as hear one look for more.
+
+        False where the broker does not take one: then the others are not tried, for each would be waited for as long.
+        """
         cls._default_manager.filter(pk__in=[job.pk for job in jobs]).update(rung_at=Now())
         for job in jobs[:bells]:
             try:
                 current_app.send_task(cls.task_name, args=[str(job.pk)], confirm_timeout=_CONFIRM_SECONDS)
             except Exception:
                 log.warning("The broker did not take job %s; it waits for the sweep.", job.pk, exc_info=True)
+                return False
+        return True
 
     @classmethod
     def start(cls, pk: uuid.UUID, *, worker: str) -> Self:
