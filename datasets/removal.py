@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from datasets.images import discard_images
-from datasets.models import Annotation, Asset, Dataset
+from datasets.models import Annotation, Asset, Dataset, LabelVocabulary
 from vi_portal.giving_way import GivingWay
 from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
 from vi_portal.s3 import store_of
@@ -81,6 +81,7 @@ def purge_deleted() -> None:
             giving_way.between()
         if time.monotonic() >= until:
             return
+    LabelVocabulary.objects.filter(dataset__in=deleted).delete()
     for dataset in deleted.exclude(full).exclude(_needed())[:_LOOKED_AT]:
         if _remove_files(dataset):
             Dataset.everything.filter(pk=dataset.pk).delete()
