@@ -50,7 +50,7 @@ def first_job(dataset: Dataset, spec: ExportSpec) -> Outcome:
 def find_labels(dataset: Dataset) -> None:
     """Let all exports find the labels of `dataset` known, until it is changed."""
     with Source.open(dataset, ExportSpec(format="ViTfrecord")) as source:
-        source.labels()
+        source.labels(keep=True)
 
 
 def shared_job(dataset: Dataset, spec: ExportSpec, *, workers: int) -> Outcome:

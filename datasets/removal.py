@@ -6,6 +6,8 @@ asks who may; the doors do.
 
 from __future__ import annotations
 
+import logging
+import shutil
 import time
 from pathlib import Path
 
@@ -15,10 +17,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from datasets.images import discard_images
-from datasets.models import Annotation, Asset, Dataset
+from datasets.models import Annotation, Asset, Dataset, LabelVocabulary
 from vi_portal.giving_way import GivingWay
 from vi_portal.jobs.models import ACTIVE, Job, Refused, kinds
 from vi_portal.s3 import store_of
+
+log = logging.getLogger(__name__)
 
 _BATCH = 500
 #: So long one round of the sweep removes assets of deleted datasets, so that it has time for the rest.
@@ -77,10 +81,10 @@ def purge_deleted() -> None:
             giving_way.between()
         if time.monotonic() >= until:
             return
-        _remove_folders(dataset)
+    LabelVocabulary.objects.filter(dataset__in=deleted).delete()
     for dataset in deleted.exclude(full).exclude(_needed())[:_LOOKED_AT]:
-        _remove_objects(dataset)
-        Dataset.everything.filter(pk=dataset.pk).delete()
+        if _remove_files(dataset):
+            Dataset.everything.filter(pk=dataset.pk).delete()
 
 
 def _delete_rows(keys: list[int]) -> None:
@@ -88,24 +92,25 @@ def _delete_rows(keys: list[int]) -> None:
     Asset.objects.filter(pk__in=keys).delete()
 
 
-def _remove_folders(dataset: Dataset) -> None:
-    """The folders that held the images, if they are empty; what still lies in them is not ours to remove."""
-    for folder in _folders(dataset):
-        try:
-            Path(default_storage.path(folder)).rmdir()
-        except (OSError, NotImplementedError):  # not empty, or already gone; a store has no folders
-            continue
-
-
-def _remove_objects(dataset: Dataset) -> None:
-    """What a store still has of the dataset because it failed when that was to go. Raises `StoreFailed`."""
+def _remove_files(dataset: Dataset) -> bool:
+    """Remove what is still below the folders of the dataset, whose rows are gone: images that a program was killed over
+    before it had written their rows, and what a store failed to remove. Raises `StoreFailed`; False where something on
+    disk stays for now."""
     if (store := store_of("default")) is not None:
-        for folder in _folders(dataset):
-            store.delete_all(found.name for found in store.listing(f"{folder}/"))
+        for name in _folders(dataset):
+            store.delete_all(found.name for found in store.listing(f"{name}/"))
+        return True
+    folders = [Path(default_storage.path(name)) for name in _folders(dataset)]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    left = [str(folder) for folder in folders if folder.exists()]
+    if left:
+        log.warning("Not everything of a deleted dataset could be removed, so its row stays: %s", ", ".join(left))
+    return not left
 
 
 def _folders(dataset: Dataset) -> tuple[str, str]:
-    """Where the images are, and the thumbnails, as a storage knows them."""
+    """Where the images are, and the thumbnails, as a storage knows them: of this dataset alone."""
     below = f"{dataset.organization_id}/{dataset.pk}"
     return below, f"thumbnails/{below}"
 

@@ -42,7 +42,7 @@ class History:
     @property
     def is_active(self) -> bool:
         """Whether a job on this page is still to change, so that the page asks again."""
-        return any(row.job.is_active or row.is_settling for row in self.rows)
+        return any(row.job.is_active for row in self.rows)
 
     @property
     def pace(self) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from datasets.models import ImportJob
 from exports.job_rows import JobRow
-
-#: A worker notices within this time that its import was cancelled, and writes down how far it came.
-_SETTLES_IN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -34,20 +30,11 @@ class ImportRow(JobRow[ImportJob]):
 
     @property
     def aftermath(self) -> str:
-        if not self.job.attempts:
-            return "Nothing was written."
-        if not self.job.summary:
-            return "What it had written by then stays." if self.job.cancelled else ""
-        if not self.written:
-            return "Nothing was written." if self.job.cancelled else ""
-        were = "1 annotation was written by then and stays." if self.written == 1 else ""
-        return were or f"{self.written:,} annotations were written by then and stay."
-
-    @property
-    def is_settling(self) -> bool:
-        """Whether its worker may still be about to say how much was written."""
-        ended = self.job.finished_at
-        return self.job.cancelled and self.job.attempts > 0 and ended is not None and self.now - ended < _SETTLES_IN
+        for number, kind in ((self.written, "annotation"), (self._written_of("assets"), "asset")):
+            if number:
+                words = f"1 {kind} was written by then and stays."
+                return words if number == 1 else f"{number:,} {kind}s were written by then and stay."
+        return "Nothing was written." if self.job.cancelled else ""
 
     @property
     def first_file(self) -> str:
@@ -65,7 +52,7 @@ class ImportRow(JobRow[ImportJob]):
     @property
     def written(self) -> int:
         """How many annotations were written anew or over."""
-        return self._count("annotations", "created") + self._count("annotations", "updated")
+        return self._written_of("annotations")
 
     @property
     def unchanged(self) -> int:
@@ -78,6 +65,9 @@ class ImportRow(JobRow[ImportJob]):
     @property
     def may_delete(self) -> bool:
         return not self.job.is_active and self.membership.may_edit
+
+    def _written_of(self, what: str) -> int:
+        return self._count(what, "created") + self._count(what, "updated")
 
     def _count(self, what: str, outcome: str) -> int:
         counted: dict[str, Any] = self.job.summary.get(what, {})

@@ -71,11 +71,6 @@ class JobRow(ABC, Generic[J]):
         return ""
 
     @property
-    def is_settling(self) -> bool:
-        """Whether a job that is over may still have something to tell."""
-        return False
-
-    @property
     def tone(self) -> str:
         """What color the status has: waiting, running, finished, warned, cancelled or failed."""
         if self.job.is_active:

@@ -62,14 +62,14 @@ def plan(source: Source, receipt: Receipt) -> Plan:
             f"None of the {selected} selected assets has {wanted}, so nothing was written. "
             "Annotate some, or drop the filter."
         )
-    options = options_of(source, keep_labels=True)
+    options = options_of(source)
     cut = [run for number, part in enumerate(parts) for run in _runs(source, number, part)]
     return Plan(selected, parts, cut, sum(run.image_bytes for run in cut), options)
 
 
-def options_of(source: Source, *, keep_labels: bool = False) -> Options:
+def options_of(source: Source) -> Options:
     """What the encoder of any run of `source` needs to know of the export."""
-    return Options(source.spec.normalized, source.spec.include_images, source.labels(keep=keep_labels))
+    return Options(source.spec.normalized, source.spec.include_images, source.labels(keep=True))
 
 
 def _annotated(selection: Selection, bare: array[int]) -> Iterator[list[tuple[int, str]]]:

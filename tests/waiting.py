@@ -30,7 +30,7 @@ def wait_until_up(
     """Return when the server that `process` runs `answers`; an error, with its `log`, when it ended or took longer."""
     deadline = time.monotonic() + within
     while not answers():
-        said = log.read_text() if log else ""
+        said = log.read_text() if log and log.exists() else ""
         assert process.poll() is None, f"The server ended. {said}"
         assert time.monotonic() < deadline, f"Not within {within:.0f} s: the server answers. {said}"
         time.sleep(0.02)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from datasets import contents as contents_module
 from datasets.contents import Contents, ContentsError, PhraseGrounding
-from datasets.imports.account import Journal, Outcome, quoted
+from datasets.imports.account import Journal, Outcome, Summary, quoted
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.batches import distinct_runs
 from datasets.imports.fields import Unreadable
@@ -54,7 +54,8 @@ class _Ready:
 class AnnotationImport:
     """Writes annotations into `dataset`; an annotation is known again by its asset and its id.
 
-    With `rehearsing`, it does all the same and takes every batch back, so that `journal` tells what would be.
+    `committing` hears of every batch within its transaction; what it raises undoes the batch. With `rehearsing`, all
+    is done the same and every batch taken back, so that `journal` tells what would be.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class AnnotationImport:
         arrivals: Arrivals,
         progress: Progress,
         *,
+        committing: Callable[[Summary], None] = lambda summary: None,
         rehearsing: bool = False,
     ) -> None:
         self._dataset = dataset
+        self._committing = committing
         self._rehearsing = rehearsing
         self._journal = journal
         self._progress = progress
@@ -125,6 +128,8 @@ class AnnotationImport:
                 self._write(run)
             if self._rehearsing:
                 transaction.set_rollback(True)
+            else:
+                self._committing(self._journal.summary)
 
     def _readied(self, placed: Placed) -> Iterator[_Ready]:
         """The annotations of a record in the frame of its asset; those that cannot be stored are refused."""

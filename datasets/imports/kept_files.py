@@ -6,9 +6,12 @@ From the store, the worker that reads them fetches them into the folder first.
 from __future__ import annotations
 
 import shutil
+import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 
@@ -35,21 +38,36 @@ def path_of(slot: ImportFile) -> Path:
     return slot.session.folder / str(slot.pk) / name
 
 
-def aside_of(slot: ImportFile) -> Path:
-    """A new name for a file that is still on its way to be that of `slot`."""
-    folder = path_of(slot).parent if store_of("uploads") is None else Path(settings.UPLOAD_DIR)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f".{uuid.uuid4().hex}"
+@contextmanager
+def arriving(slot: ImportFile) -> Iterator[IO[bytes]]:
+    """A new file for what is on its way to be that of `slot`: `keep` it, or it is gone afterwards.
 
-
-def keep(slot: ImportFile, aside: Path) -> None:
-    """Make the whole file at `aside` that of `slot`. Raises `StoreFailed`."""
-    if (store := store_of("uploads")) is None:
-        aside.rename(path_of(slot))
+    Where it goes on to a store it has no name, so that it is gone as well if this program is killed: who only takes
+    files in does not sweep.
+    """
+    if are_on_store():
+        folder = Path(settings.UPLOAD_DIR)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            yield file
         return
-    with aside.open("rb") as file:
-        store.upload(_key(slot), file, size=aside.stat().st_size)
-    aside.unlink()
+    aside = _aside_of(slot)
+    try:
+        with aside.open("wb") as file:
+            yield file
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def keep(slot: ImportFile, file: IO[bytes]) -> None:
+    """Make what is written into `file`, which was `arriving`, the file of `slot`. Raises `StoreFailed`."""
+    file.flush()
+    if (store := store_of("uploads")) is None:
+        Path(file.name).rename(path_of(slot))
+        return
+    size = file.tell()
+    file.seek(0)
+    store.upload(_key(slot), file, size=size)
 
 
 def fetched(slots: Sequence[ImportFile]) -> list[FoundFile]:
@@ -61,11 +79,10 @@ def fetched(slots: Sequence[ImportFile]) -> list[FoundFile]:
             continue
         if store is None:
             raise FileNotFoundError(f"{path} is not here any more.")
-        aside = aside_of(slot)
+        aside = _aside_of(slot)
         try:
             with store.open(_key(slot)) as source, aside.open("wb") as copy:
                 shutil.copyfileobj(source, copy, _COPIED)
-            path.parent.mkdir(parents=True, exist_ok=True)
             aside.rename(path)
         finally:
             aside.unlink(missing_ok=True)
@@ -77,6 +94,13 @@ def remove(session: ImportSession) -> None:
     shutil.rmtree(session.folder, ignore_errors=True)
     if (store := store_of("uploads")) is not None:
         store.delete_all(_key(slot) for slot in session.files.all())
+
+
+def _aside_of(slot: ImportFile) -> Path:
+    """A new name in the folder of its session, with which it is swept."""
+    folder = path_of(slot).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f".{uuid.uuid4().hex}"
 
 
 def _key(slot: ImportFile) -> str:

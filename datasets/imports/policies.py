@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from datasets.imports.account import Problem, Summary, quoted
 from datasets.imports.files import FoundFile
@@ -38,31 +38,22 @@ class Rehearsal:
         return self.summary.annotations.updated
 
 
-@dataclass(slots=True)
-class Verdict:
-    """The files to read, and a sentence for each that is left out."""
-
-    accepted: list[FoundFile] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-
-
 def is_lenient(session: ImportSession) -> bool:
     """Whether nothing could keep a file from being read, so that no rehearsal is needed."""
     return (session.on_bad_annotation, session.on_bad_file, session.on_overwritten) == (Policy.WARN,) * 3
 
 
-def judge(session: ImportSession, rehearsals: Iterable[Rehearsal]) -> Verdict:
-    """Apply the policies of `session`, file by file. Raises `Rejected` where one of them rejects it all."""
-    verdict = Verdict()
+def judge(session: ImportSession, rehearsals: Iterable[Rehearsal]) -> list[tuple[FoundFile, str]]:
+    """Apply the policies of `session`, file by file: those that are left out, and a sentence for each. Raises
+    `Rejected` where one of them rejects it all."""
+    left_out = []
     for each in rehearsals:
         policy, reason = _objection(session, each)
         if policy == Policy.REJECT_SESSION:
             raise Rejected(f"{reason} Nothing was imported.")
         if policy == Policy.REJECT_FILE:
-            verdict.left_out.append(f"{reason} The file was left out.")
-        else:
-            verdict.accepted.append(each.file)
-    return verdict
+            left_out.append((each.file, f"{reason} The file was left out."))
+    return left_out
 
 
 def _objection(session: ImportSession, rehearsal: Rehearsal) -> tuple[Policy, str]:

@@ -10,15 +10,14 @@ import logging
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 
 from datasets.imports import kept_files, policies, sessions
-from datasets.imports.account import Journal, Problem, Summary, quoted
+from datasets.imports.account import Count, Journal, Problem, Summary, quoted
 from datasets.imports.annotation_import import AnnotationImport
 from datasets.imports.arrivals import Arrivals
 from datasets.imports.files import FoundFile, other_documents
 from datasets.imports.policies import Rehearsal, Rejected
-from datasets.imports.standing import Standing
+from datasets.imports.standing import PROBLEMS_KEPT, Standing
 from datasets.models import Dataset, ImportJob
 from vi_portal.jobs.attempts import attempt, is_full_disk, started
 from vi_portal.jobs.lease import Lease
@@ -27,8 +26,6 @@ from vi_portal.s3.failures import StoreFailed
 
 log = logging.getLogger(__name__)
 
-#: How many problems the row tells by name; it counts all of them.
-PROBLEMS_KEPT = 50
 _REHEARSED_UNTIL = 45
 
 
@@ -52,32 +49,22 @@ def _unless_deleted(job: ImportJob) -> None:
 
 
 def _import(job: ImportJob) -> None:
-    def step(_: Progress) -> None:
-        standing.note()
-        lease.check()
-
-    progress, standing = Progress(step), Standing(job)
+    progress, standing = Progress(lambda _: lease.check()), Standing(job)
     lease = Lease(job, progress)
-    problems: list[str] = []
-    with standing:
-        with lease:
-            files = _files(job)
-            if len(files) != job.files:
-                raise Rejected("The files of this import are no longer here. Send them again.")
-            others = other_documents(files)
-            files = [file for file in files if file not in others]
-            left_out = [f"{quoted(file.name)} goes with an export and holds no annotations." for file in others]
-            if not policies.is_lenient(job.session):
-                verdict = policies.judge(job.session, _rehearsed(job, files, progress))
-                files, left_out = verdict.accepted, left_out + verdict.left_out
-            problems.extend(left_out)
-            summary = _write(job, files, progress, problems, standing)
-            lease.check()
-        results = asdict(summary) | {"files_read": len(files), "files_left_out": len(left_out)}
-        job.finish(summary=results, problems=problems[:PROBLEMS_KEPT])
+    with lease:
+        files = _files(job)
+        if len(files) != job.files:
+            raise Rejected("The files of this import are no longer here. Send them again.")
+        if not standing.has_begun:
+            standing.begin(_left_out(job, files, progress))
+        files = [file for place, file in enumerate(files) if place not in standing.left_out]
+        summary = _write(job, files, progress, standing)
+        lease.check()
+    results = standing.told(summary) | {"files_read": len(files), "files_left_out": job.files - len(files)}
+    job.finish(summary=results, problems=job.problems)
     with suppress(StoreFailed):  # then the sweep removes them
         kept_files.remove(job.session)
-    log.info("Import %s finished: %s.", job.pk, summary.annotations, extra={"job": str(job.pk)})
+    log.info("Import %s finished: %s.", job.pk, Count(**results["annotations"]), extra={"job": str(job.pk)})
 
 
 def _files(job: ImportJob) -> list[FoundFile]:
@@ -85,6 +72,20 @@ def _files(job: ImportJob) -> list[FoundFile]:
         return sessions.files_of(job.session)
     except FileNotFoundError:
         return []
+
+
+def _left_out(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> dict[int, str]:
+    """A sentence for each of `files` that is not to be read, by its place. Raises `Rejected`."""
+    places = {file: place for place, file in enumerate(files)}
+    left_out = {
+        places[file]: f"{quoted(file.name)} goes with an export and holds no annotations."
+        for file in other_documents(files)
+    }
+    if not policies.is_lenient(job.session):
+        candidates = [file for file, place in places.items() if place not in left_out]
+        for file, sentence in policies.judge(job.session, _rehearsed(job, candidates, progress)):
+            left_out[places[file]] = sentence
+    return left_out
 
 
 def _rehearsed(job: ImportJob, files: Sequence[FoundFile], progress: Progress) -> list[Rehearsal]:
@@ -108,17 +109,14 @@ class _First:
         self.problem = self.problem or problem
 
 
-def _write(
-    job: ImportJob, files: Sequence[FoundFile], progress: Progress, problems: list[str], standing: Standing
-) -> Summary:
+def _write(job: ImportJob, files: Sequence[FoundFile], progress: Progress, standing: Standing) -> Summary:
     def report(problem: Problem) -> None:
-        if len(problems) < PROBLEMS_KEPT:
-            problems.append(str(problem))
+        if len(job.problems) < PROBLEMS_KEPT:
+            job.problems.append(str(problem))
 
     journal = Journal(report)
-    standing.follow(journal.summary)
     progress.enter("Writing annotations", until=99, total=_size(files))
-    AnnotationImport(job.dataset, journal, Arrivals(), progress).take(files)
+    AnnotationImport(job.dataset, journal, Arrivals(), progress, committing=standing.tell).take(files)
     return journal.summary
 
 

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import IO
 
 from django.db import transaction
@@ -88,28 +87,20 @@ def announce(session: ImportSession, files: Sequence[Announced]) -> list[ImportF
 def receive(slot: ImportFile, request: HttpRequest) -> None:
     """Take the body of `request` as the file of `slot`. Raises `SessionRefused`, `BodyRefused` or `StoreFailed`."""
     _require_open(slot.session)
-    aside = kept_files.aside_of(slot)
-    try:
-        with aside.open("wb") as file:
-            received = bodies.receive(request, file, size=slot.size, name=slot.name)
+    with kept_files.arriving(slot) as file:
+        received = bodies.receive(request, file, size=slot.size, name=slot.name)
         if slot.crc32c is not None and received.crc32c != slot.crc32c:
             raise BodyRefused(400, f"The bytes of “{slot.name}” do not have the CRC32C announced. Send it again.")
-        _keep(slot, aside)
-    finally:
-        aside.unlink(missing_ok=True)
+        _keep(slot, file)
 
 
 def add_file(session: ImportSession, name: str, file: IO[bytes]) -> None:
     """Put a file that is at hand already into `session`. Raises `StoreFailed`."""
     slot = ImportFile.objects.create(session=session, name=name, size=0)
-    aside = kept_files.aside_of(slot)
-    try:
-        with aside.open("wb") as copy:
-            shutil.copyfileobj(file, copy, _COPIED)
-            size = copy.tell()
-        kept_files.keep(slot, aside)
-    finally:
-        aside.unlink(missing_ok=True)
+    with kept_files.arriving(slot) as copy:
+        shutil.copyfileobj(file, copy, _COPIED)
+        size = copy.tell()
+        kept_files.keep(slot, copy)
     ImportFile.objects.filter(pk=slot.pk).update(size=size, is_here=True)
 
 
@@ -165,13 +156,14 @@ def files_of(session: ImportSession) -> list[FoundFile]:
     return kept_files.fetched(list(session.files.filter(is_here=True).order_by("pk")))
 
 
-def _keep(slot: ImportFile, aside: Path) -> None:
-    """Let what arrived `aside` be the file of `slot`. Raises `StoreFailed`, or `SessionRefused` where it is not waited
-    for any more.
+def _keep(slot: ImportFile, file: IO[bytes]) -> None:
+    """Let what arrived in `file` be that of `slot`.
+
+    Raises `StoreFailed`, or `SessionRefused` where it is not waited for any more.
     """
     on_store = kept_files.are_on_store()
     if on_store:  # before anything is locked: a store takes its time
-        kept_files.keep(slot, aside)
+        kept_files.keep(slot, file)
     with transaction.atomic():
         _hold_open(slot.session)
         # What was checked on the way is what was announced then.
@@ -179,7 +171,7 @@ def _keep(slot: ImportFile, aside: Path) -> None:
         if not announced.update(is_here=True):
             raise SessionRefused(f"“{slot.name}” was announced anew while it was being sent. Send it again.")
         if not on_store:
-            kept_files.keep(slot, aside)
+            kept_files.keep(slot, file)
 
 
 def _all_here(session: ImportSession) -> list[ImportFile]:

@@ -1,48 +1,60 @@
-"""How much an import has written so far, told to its row while it goes on, and when it ends before its time."""
+"""How far an import has come: told to its row with every batch, and known there to an attempt that begins anew.
+
+An attempt reads the files from their beginning, in the same batches. What those before it have committed, it finds in
+the dataset; but it is told as what it was when it was written.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from datasets.imports.account import Summary
 from datasets.models import ImportJob
-from vi_portal.jobs.attempts import settle
 
-#: The row is written at most this often.
-_TOLD_EVERY_SECONDS = 1.0
+#: How many problems the row tells by name; it counts all of them.
+PROBLEMS_KEPT = 50
 
 
 class Standing:
-    """Counts of what is committed, in the row of `job`. In a `with` block: an error's way out tells the last ones."""
+    """What the row of `job` says of what is committed."""
 
     def __init__(self, job: ImportJob) -> None:
         self._job = job
-        self._summary: Summary | None = None
-        self._latest: dict[str, Any] = {}
-        self._told_at = 0.0
+        self._before: dict[str, Any] = asdict(Summary()) | job.summary
+        #: This attempt's counts at the end of what was read before.
+        self._again: dict[str, Any] = {}
 
-    def follow(self, summary: Summary) -> None:
-        """From now on `summary` is what is told."""
-        self._summary = summary
+    @property
+    def has_begun(self) -> bool:
+        """Whether an attempt has judged the files, and begun to write."""
+        return "left_out" in self._before
 
-    def note(self) -> None:
-        """Everything in the summary is committed just now."""
-        if self._summary is None:
-            return
-        self._latest = asdict(self._summary)
-        if time.monotonic() - self._told_at >= _TOLD_EVERY_SECONDS:
-            self._job.tell(self._latest)
-            self._told_at = time.monotonic()
+    @property
+    def left_out(self) -> Collection[int]:
+        """The places of the files that are not read."""
+        return set(self._before["left_out"])
 
-    def __enter__(self) -> Self:
-        return self
+    def begin(self, left_out: Mapping[int, str]) -> None:
+        """Keep which files are left out, by their places, and why, for every attempt. Raises `Refused`."""
+        self._before["left_out"] = sorted(left_out)
+        self._job.problems = list(left_out.values())[:PROBLEMS_KEPT]
+        self._job.tell(self._before, problems=self._job.problems)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None and self._latest:
-            settle(partial(self._job.tell, self._latest))
+    def tell(self, summary: Summary) -> None:
+        """Within the transaction of a batch: what `summary` counts is committed with it. Raises `Refused`."""
+        self._job.tell(self.told(summary) | {"left_out": self._before["left_out"]})
+
+    def told(self, summary: Summary) -> dict[str, Any]:
+        """What all attempts came to, where this one has come to `summary`."""
+        now = asdict(summary)
+        if now["lines_read"] <= self._before["lines_read"]:
+            self._again = now
+        return {name: _added(self._before[name], count, self._again.get(name, 0)) for name, count in now.items()}
+
+
+def _added(before: Any, now: Any, again: Any) -> Any:
+    if isinstance(now, dict):
+        return {name: _added(before[name], count, again[name] if again else 0) for name, count in now.items()}
+    return before + now - again

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from vi_portal.accounts.models import User
-from vi_portal.jobs.models import ACTIVE, Job, Refused, State
+from vi_portal.jobs.models import ACTIVE, Job, Refused
 
 
 class Policy(models.TextChoices):
@@ -115,10 +115,10 @@ class ImportJob(Job):
     def __str__(self) -> str:
         return f"Import of {self.files} files into {self.dataset}"
 
-    def tell(self, summary: dict[str, Any]) -> None:
-        """Show in the row what this attempt has written so far, even if it was cancelled meanwhile."""
-        ours = Q(state=State.RUNNING, lease_token=self.lease_token) | Q(cancelled=True, attempts=self.attempts)
-        ImportJob.objects.filter(ours, pk=self.pk).update(summary=summary)
+    def tell(self, summary: dict[str, Any], **more: Any) -> None:
+        """Show in the row what all attempts have written so far: in the transaction that writes it, so that it is so
+        whatever befalls the worker. Raises `Refused` where the job is not ours any more."""
+        self._move(self._held, summary=summary, **more)
 
     def discard(self) -> None:
         """Remove the row of an import that is over; what it wrote stays. Raises `Refused` while it is active."""

@@ -12,7 +12,7 @@ from django.db import OperationalError
 from exports import storage
 from exports.fragments import FragmentWriter
 from exports.models import ExportShard
-from exports.planning import ExportFailed, options_of
+from exports.planning import options_of
 from exports.reasons import sentence
 from exports.receipt import Receipt
 from exports.records import Options
@@ -55,11 +55,22 @@ def do(shard: ExportShard) -> None:
         except Exception as error:
             if isinstance(error, StoreFailed) and not error.lasting and shard.attempts < settings.JOB_MAX_ATTEMPTS:
                 raise
-            foreseen = isinstance(error, SnapshotGone | StoreFailed)
-            log.log(logging.INFO if foreseen else logging.ERROR, _LEFT, shard.pk, error, exc_info=not foreseen)
+            level, told = _noted(error)
+            log.log(level, _LEFT, shard.pk, told, exc_info=level == logging.ERROR)
             shard.leave_to_the_holder()
 
-    attempt(shard, work=work, expected=ExportFailed, reason=sentence)
+    attempt(shard, work=work, expected=StoreFailed, reason=sentence)
+
+
+def _noted(error: Exception) -> tuple[int, str]:
+    """How the log tells of what keeps this worker from writing a shard: a level, and why."""
+    match error:
+        case SnapshotGone():
+            return logging.INFO, str(error)
+        case StoreFailed():
+            return logging.WARNING, error.what
+        case _:
+            return logging.ERROR, str(error)
 
 
 def write_fragment(shard: ExportShard, source: Source, options: Options, watch: Watch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeAlias
 
 from django.db.models import Case, F, When
@@ -16,7 +15,7 @@ from exports import records
 from exports.part_receipt import PartReceipt
 from exports.records import AnnotationRecord
 from exports.sources.assets import AssetRow
-from exports.sources.queries import plain_rows
+from exports.sources.queries import streamed
 
 #: JSON array, and the same typed where the format needs it.
 Annotations: TypeAlias = tuple[bytes, tuple[AnnotationRecord, ...]]
@@ -52,7 +51,8 @@ class Repairs:
         whole = When(flawed=False, contents_normalized__isnull=False, then="contents_normalized")
         text = Case(whole, default="contents") if self.normalized else F("contents")
         rows = Annotation.objects.filter(asset=asset.pk).order_by("pk")
-        return chain.from_iterable(plain_rows(rows.values_list("uid", "category", text, "labels", "flawed")))
+        columns = rows.values_list("uid", "category", text, "labels", "flawed")
+        return streamed(*columns.query.get_compiler("snapshot").as_sql())
 
     def _opened(self, asset: AssetRow, row: tuple[Any, ...], receipt: PartReceipt) -> tuple[AnnotationRecord, str]:
         """The annotation, repaired if it is flawed, and its labels text. Raises `ContentsError`."""

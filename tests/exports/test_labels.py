@@ -9,6 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from datasets.contents import PhraseGrounding
 from datasets.filters import AssetFilter
 from datasets.models import Dataset, LabelVocabulary
+from datasets.removal import purge_deleted, remove_dataset
+from exports.models import ExportJob
 from exports.preview import preview
 from exports.sources import Source, vocabulary
 from exports.spec import ExportSpec
@@ -91,3 +93,13 @@ def test_a_preview_keeps_nothing(valves: Dataset) -> None:
     assert shown.first is not None
     assert "valve" in shown.first.text
     assert not LabelVocabulary.objects.exists()
+
+
+def test_the_labels_of_a_deleted_dataset_go_before_its_archives(valves: Dataset) -> None:
+    cast.make_annotation(cast.make_asset(valves, "a.jpg"), cast.grounding("one valve", "valve"))
+    job = export(valves, format="ViTfrecord")
+    assert LabelVocabulary.objects.exists()
+    remove_dataset(valves, by="Ana")
+    purge_deleted()
+    assert not LabelVocabulary.objects.exists()
+    assert ExportJob.objects.filter(pk=job.pk).exists()

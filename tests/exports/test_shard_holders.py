@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.db.models.functions import Now
 
 from datasets.models import Dataset
@@ -74,9 +75,10 @@ def test_a_shard_of_an_earlier_attempt_is_not_written(pumps: Dataset, monkeypatc
 
 def taken_over(job: ExportJob) -> ExportJob:
     """The export as its next holder has it: the lease of the one before ran out."""
-    ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
-    requeue_lost(ExportJob)
-    return ExportJob.start(job.pk, worker="next")
+    with transaction.atomic():  # or the holder, which is awake in truth, might renew it in between
+        ExportJob.objects.filter(pk=job.pk).update(lease_expires_at=Now() - timedelta(seconds=1))
+        requeue_lost(ExportJob)
+        return ExportJob.start(job.pk, worker="next")
 
 
 def test_a_holder_that_wakes_up_late_leaves_the_shards_of_the_next_alone(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +72,16 @@ def test_one_slot_is_kept_from_large_jobs(valves: Dataset, ana: User, ben: User)
     first.refresh_from_db()
     first.finish()
     assert taken() == second
+
+
+def test_the_clock_of_a_worker_makes_no_job_overdue(
+    valves: Dataset, ana: User, ben: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Worker.sign_in("w1", slots=2)
+    large, small = asked(valves, ana, ago=20, large=True), asked(valves, ben, ago=1)
+    monkeypatch.setattr(timezone, "now", lambda: datetime.now(UTC) + timedelta(hours=1))
+    assert taken() == small
+    assert taken() == large
 
 
 def test_jobs_of_workers_that_are_gone_hold_no_slot(valves: Dataset, ana: User) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
 from django.db import connections
@@ -41,6 +42,8 @@ class Sweeper:
         try:
             while True:
                 for step in steps():
+                    if self._over.is_set() or not self._sign_in():
+                        break
                     self._take(step)
                 if self._over.wait(settings.JOB_SWEEP_SECONDS):
                     break
@@ -48,15 +51,17 @@ class Sweeper:
         finally:
             connections.close_all()
 
-    def _take(self, step: Callable[[], None]) -> None:
-        """One step, and the worker is signed in again: it is not gone while a round takes long."""
-        if self._over.is_set():
-            return
+    def _sign_in(self) -> bool:
+        """Before every step: the worker is not gone while a round takes long. False where the database is."""
+        return self._take(partial(Worker.sign_in, self._worker, slots=self._slots))
+
+    def _take(self, step: Callable[[], None]) -> bool:
         with _STEP:
             try:
-                Worker.sign_in(self._worker, slots=self._slots)
                 step()
             except Exception:
                 log.exception("The sweep failed; it tries again in %s s.", settings.JOB_SWEEP_SECONDS)
+                return False
             finally:
                 connections.close_all()
+        return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from itertools import count
 
 import pytest
 from django.core.files.storage import default_storage
@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
-from datasets.imports import annotation_import, runner, standing
+from datasets.imports import annotation_import, runner
 from datasets.models import Dataset, ImportJob, ImportSession
 from tests import cast
 from tests.datasets.imports.importing import line
@@ -118,24 +118,22 @@ def test_a_cancelled_import_says_how_much_of_it_stays(
     lines = [line("a.jpg") | {"id": f"annotation {n}"} for n in range(6)]
     as_ana.post(reverse("upload", args=[valves.pk]), {"files": [file("lines.jsonl", records(*lines))]})
     address = reverse("cancel-import", args=[ImportJob.objects.get().pk])
-    tell = ImportJob.tell
+    batches = count(1)
     asked: list[str] = []
 
-    def tell_and_be_cancelled(job: ImportJob, summary: dict[str, Any]) -> None:
-        tell(job, summary)
-        if summary["annotations"]["created"] == 4 and not asked:
-            asked.append(as_ana.get(address).content.decode())
-            as_ana.post(address)
+    class CancelledAfterTwo:
+        def between(self) -> None:
+            if next(batches) == 2:
+                asked.append(as_ana.get(address).content.decode())
+                as_ana.post(address)
 
     monkeypatch.setattr(annotation_import, "_BATCH_ANNOTATIONS", 2)
-    monkeypatch.setattr(standing, "_TOLD_EVERY_SECONDS", 0)
-    monkeypatch.setattr(ImportJob, "tell", tell_and_be_cancelled)
+    monkeypatch.setattr(annotation_import, "GivingWay", CancelledAfterTwo)
     runner.run(ImportJob.objects.get().pk, worker="test")
     assert "<strong>4 annotations</strong>, and a few more until it stops" in asked[0]
-    stayed = valves.assets.get().annotations.count()
-    assert stayed >= 4
+    assert valves.assets.get().annotations.count() == 4
     page = as_ana.get(reverse("job-history", args=[valves.pk])).content.decode()
-    assert f"Cancelled by Ana. {stayed} annotations were written by then and stay." in page
+    assert "Cancelled by Ana. 4 annotations were written by then and stay." in page
 
 
 def test_the_row_of_an_import_is_deleted_and_its_annotations_stay(

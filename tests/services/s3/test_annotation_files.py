@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import RequestFactory
 from django.urls import reverse
 
 from datasets import leftovers
@@ -58,3 +60,51 @@ def test_annotation_files_that_cannot_be_stored_are_told_of(valves: Dataset, ana
     answer = signed_in(ana).post(reverse("upload", args=[valves.pk]), sent)
     assert "It could not be stored" in answer.content.decode()
     assert not ImportJob.objects.exists()
+
+
+def test_a_file_on_its_way_to_the_store_has_no_name_that_a_killed_web_process_would_leave(
+    valves: Dataset, ana: User, bucket: Bucket, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sessions.open_session(valves, user=ana, policies=sessions.Policies())
+    content, seen = b"{}" * 200_000, []
+
+    class Body(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            seen.append(files_in(settings.UPLOAD_DIR))
+            return super().read(size)
+
+    [slot] = sessions.announce(session, [sessions.Announced("a.jsonl", len(content))])
+    request = RequestFactory().put("/", content, content_type="application/octet-stream")
+    monkeypatch.setattr(request, "_stream", Body(content))
+    sessions.receive(slot, request)
+    sessions.add_file(session, "b.jsonl", Body(content))
+
+    assert len(seen) > 3
+    assert not any(seen)
+    sizes = [len(bucket.read(key)) for key in bucket.keys("team/uploads/")]
+    assert sizes == [len(content)] * 2
+
+
+def test_a_file_on_its_way_to_the_worker_is_where_the_sweep_finds_it(
+    valves: Dataset, ana: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sessions.open_session(valves, user=ana, policies=sessions.Policies())
+    sessions.add_file(session, "a.jsonl", BytesIO(b"{}"))
+    sessions.start(session)
+    seen: list[Path] = []
+    copy = shutil.copyfileobj
+
+    def copied(source: Any, target: Any, length: int) -> None:
+        seen.extend(files_in(settings.UPLOAD_DIR))
+        copy(source, target, length)
+
+    monkeypatch.setattr(shutil, "copyfileobj", copied)
+    sessions.files_of(session)
+    assert [file.is_relative_to(session.folder) for file in seen] == [True]
+    ImportJob.objects.get().cancel(by="Ana")
+    leftovers.discard()
+    assert files_in(settings.UPLOAD_DIR) == []
+
+
+def files_in(folder: Path | str) -> list[Path]:
+    return [path for path in Path(folder).rglob("*") if path.is_file()]
