@@ -31,13 +31,13 @@ def main() -> int:
         asked.rounds = len(asked.fault)
     if asked.short or asked.fault:
         asked.kills = 0
-    setups = [SETUPS[name] for name in asked.setup or SETUPS]
+    setups = [SETUPS[name] for name in asked.alone or asked.setup or SETUPS]
     if len(setups) == 1:
         return _run(setups[0], asked)
     # Django is set up once in a program, and each set-up has a database of its own.
     with tempfile.TemporaryDirectory(prefix="vi-portal-faults-") as folder:
         told = Path(folder) / "told.jsonl"
-        command = [sys.executable, "-m", "tests.faults", *sys.argv[1:], "--told", str(told), "--setup"]
+        command = [sys.executable, "-m", "tests.faults", *sys.argv[1:], "--told", str(told), "--alone"]
         codes = [subprocess.run([*command, setup.name], check=False).returncode for setup in setups]
         _sum_up([json.loads(line) for line in told.read_text().splitlines()] if told.exists() else [])
     return 1 if any(codes) else 0
@@ -52,7 +52,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--round", type=int, help="only this one")
     parser.add_argument("--fault", action="append", help="only this fault; may be given again")
     parser.add_argument("--short", action="store_true", help="the faults that matter most, in about a minute")
+    # For the program that runs one of several set-ups: where it tells the others of it, and which.
     parser.add_argument("--told", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="append", choices=SETUPS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
