@@ -47,7 +47,7 @@ class Channel(filesystem.Channel):
 
     # Messages
 
-    def _put(self, queue: str, message: Any, **options: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, message: Any, **options: Any) -> None:  # type: ignore[override]  # kombu says payload
         name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"
         folder = self._folder()
         aside = folder / f".{name}"
@@ -146,7 +146,7 @@ class Channel(filesystem.Channel):
                 aside.rename(file)
 
     def _table_file(self, exchange: str) -> Path:
-        file: Path = self._exchange_file(exchange)  # type: ignore[attr-defined]
+        file: Path = self._exchange_file(exchange)  # type: ignore[attr-defined]  # kombu's stub lacks it
         return file
 
 

@@ -16,7 +16,7 @@ class MaskingReporter(ExceptionReporter):
         return mark_safe(masked(super().get_traceback_html()))  # noqa: S308 - it was safe before
 
     def get_traceback_text(self) -> SafeString:
-        return mark_safe(masked(super().get_traceback_text()))  # noqa: S308
+        return mark_safe(masked(super().get_traceback_text()))  # noqa: S308 - it was safe before
 
 
 class AlwaysCareful(SafeExceptionReporterFilter):

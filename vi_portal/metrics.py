@@ -57,7 +57,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return _refusal(403, "The metrics are for this machine alone. Set METRICS_TOKEN to read them from elsewhere.\n")
     several = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.MultiProcessCollector(several)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(several)  # type: ignore[no-untyped-call]  # its package has no types
     else:
         several.register(_own)
     several.register(_Counted())

@@ -58,5 +58,5 @@ def told(request: HttpRequest, error: BaseException | None, response: HttpRespon
     log.error("%s could not be answered; the database fails: %s", path, " ".join(str(error).split()))
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response["Cache-Control"] = "no-store"
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django looks for it
     return response

@@ -50,4 +50,4 @@ api.add_router("", router)
 urls = api.urls
 for _pattern in urls[0]:
     if isinstance(_pattern, URLPattern):
-        _pattern.callback.login_required = False  # type: ignore[attr-defined]
+        _pattern.callback.login_required = False  # type: ignore[attr-defined]  # views may have it

@@ -151,7 +151,7 @@ class FileBody:
             self._rest.file.close()
 
 
-class SlowReaderWorker(ThreadWorker):  # type: ignore[misc]
+class SlowReaderWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """A gunicorn worker: `worker_class = "vi_portal.slow_readers.SlowReaderWorker"`."""
 
     wsgi: Callable[..., Any]

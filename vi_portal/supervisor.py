@@ -53,7 +53,7 @@ class Program:
         """Start it. If this process is killed, `orphaned` is the signal that ends it as well (on Linux)."""
         parent = os.getpid()
         self.started_at = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603 - our own programs
             [sys.executable, "-m", *arguments],
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
@@ -199,7 +199,7 @@ def _follow_into_death(parent: int, orphaned: signal.Signals) -> None:
 
 def answers(host: str, port: int) -> bool:
     """Whether a web server answers there, whatever it says."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound
     web = http.client.HTTPConnection(reachable, port, timeout=1)
     called = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
     try:

@@ -6,7 +6,7 @@ import pytest
 from celery import current_app
 
 import datasets.tasks  # noqa: F401 - tells the doorbell who does what
-import exports.tasks  # noqa: F401
+import exports.tasks  # noqa: F401 - likewise
 from datasets.models import ImportJob
 from exports.models import ExportJob, ExportShard
 from vi_portal.jobs import doorbell

@@ -122,7 +122,7 @@ class Way:
                 else:
                     self._answer(answer.status, answer.getheaders(), body, cut_after=fault.cut_after)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815 - http.server names them
 
             def _fail(self, fault: Fault) -> None:
                 if fault.silent:

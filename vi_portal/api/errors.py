@@ -68,7 +68,7 @@ def message_response(response: HttpResponseBase) -> HttpResponseBase:
         if name in response.headers:
             shaped[name] = response.headers[name]
     # Not closed here: that would end the request for whoever waits for its end, twice.
-    shaped._resource_closers += response._resource_closers  # type: ignore[attr-defined]
+    shaped._resource_closers += response._resource_closers  # type: ignore[attr-defined]  # Django's own, untold
     return shaped
 
 

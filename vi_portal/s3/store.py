@@ -49,7 +49,7 @@ class Listed:
     upload_id: str = ""
 
 
-class ObjectStore(S3Storage):  # type: ignore[misc]
+class ObjectStore(S3Storage):  # type: ignore[misc]  # django-storages has no types
     """A bucket, or what is in it below a prefix, as a storage of Django.
 
     `public_endpoint` is where browsers reach the store, if that is not where the portal does. Every method raises

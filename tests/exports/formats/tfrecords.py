@@ -38,7 +38,7 @@ def record(number: int, *contents: Contents, **changes: Any) -> Record:
 
 def phrase(text: str, *boxes: Box, **fields: Any) -> GroundedPhrase:
     places = {"start_token_index": 1, "end_token_index": 2, "char_span": (2, 2 + len(text))}
-    return GroundedPhrase(phrase=text, bounds=list(boxes), **places | fields)  # type: ignore[arg-type]
+    return GroundedPhrase(phrase=text, bounds=list(boxes), **places | fields)  # type: ignore[arg-type]  # of several types
 
 
 VALVES = [
